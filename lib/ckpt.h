@@ -1,0 +1,340 @@
+/* ckpt.h -- read, inspect, convert and write model checkpoints
+ *
+ * The one idea: a checkpoint is an ordered set of named, lazy tensors, and every tensor can produce any byte range of
+ * itself. Opening a checkpoint reads headers only; saving one plans every offset first and then fills the output in
+ * parallel. No function here executes a pickle, prints, or exits.
+ *
+ * Conventions
+ *   - A function that can fail takes a ckpt_error as its last argument and returns false or NULL. The error is filled
+ *     on failure and untouched on success; it may be NULL when the caller does not care why.
+ *   - ckpt_x_free(NULL) is fine. Strings returned as const char * belong to the object they came from.
+ *   - Shapes are row-major, outermost dimension first; sizes and offsets are bytes unless a name says elements.
+ *   - Tensor bytes are little-endian, contiguous and row-major whatever the file held.
+ *   - A checkpoint may be read from several threads at once; changing one needs exclusive access.
+ */
+#ifndef CKPT_H
+#define CKPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CKPT_API __attribute__((visibility("default")))
+#else
+#define CKPT_API
+#endif
+
+/* The library's version, for example "0.1.0". */
+CKPT_API const char *ckpt_version(void);
+
+/* ---- errors ---------------------------------------------------------------------------------------------------- */
+
+typedef enum ckpt_code {
+	CKPT_OK = 0,
+	CKPT_E_USAGE,       /* an argument of the caller makes no sense */
+	CKPT_E_NOMEM,       /* out of memory */
+	CKPT_E_IO,          /* the system refused to open, read, write, ... */
+	CKPT_E_FORMAT,      /* the file is malformed */
+	CKPT_E_UNSUPPORTED, /* the file is valid, ckpt cannot do this with it */
+	CKPT_E_LIMIT,       /* a named limit (ckpt_limits) was exceeded */
+	CKPT_E_NOT_FOUND,   /* no such tensor, key, file */
+	CKPT_E_EXISTS,      /* the output is there already and force was not given */
+	CKPT_E_CHANGED,     /* the input changed while it was read */
+	CKPT_E_CANCELLED    /* the progress callback asked to stop */
+} ckpt_code;
+
+#define CKPT_ERROR_TEXT 1024
+
+/* One failure: a code and one whole sentence without a final newline. The text is valid UTF-8 and safe for a terminal:
+ * whatever came from a file is escaped. Initialise with {0}. */
+typedef struct ckpt_error {
+	ckpt_code code;
+	char text[CKPT_ERROR_TEXT];
+} ckpt_error;
+
+/* ---- dtypes ---------------------------------------------------------------------------------------------------- */
+
+/* The 22 dtypes of safetensors in the order that also decides its layout (low to high), then those that only torch
+ * has. CKPT_DTYPE_NONE means "no dtype" where an option may leave it open. */
+typedef enum ckpt_dtype {
+	CKPT_BOOL,
+	CKPT_F4,
+	CKPT_F6_E2M3,
+	CKPT_F6_E3M2,
+	CKPT_U8,
+	CKPT_I8,
+	CKPT_F8_E5M2,
+	CKPT_F8_E4M3,
+	CKPT_F8_E8M0,
+	CKPT_F8_E4M3FNUZ,
+	CKPT_F8_E5M2FNUZ,
+	CKPT_I16,
+	CKPT_U16,
+	CKPT_F16,
+	CKPT_BF16,
+	CKPT_I32,
+	CKPT_U32,
+	CKPT_F32,
+	CKPT_C64,
+	CKPT_F64,
+	CKPT_I64,
+	CKPT_U64,
+	CKPT_C128,
+	CKPT_C32,
+	CKPT_QINT8,
+	CKPT_QUINT8,
+	CKPT_QINT32,
+	CKPT_QUINT4X2,
+	CKPT_QUINT2X4,
+	CKPT_BITS8,
+	CKPT_BITS16,
+	CKPT_BITS1X8,
+	CKPT_BITS2X4,
+	CKPT_BITS4X2,
+	CKPT_DTYPE_COUNT,
+	CKPT_DTYPE_NONE = CKPT_DTYPE_COUNT
+} ckpt_dtype;
+
+/* "F32", "BF16", ...: as safetensors spells it; torch-only dtypes are spelled alike (C128, QINT8, BITS8). */
+CKPT_API const char *ckpt_dtype_name(ckpt_dtype dtype);
+
+/* Accepts the safetensors spelling in any case and torch's names (float32, bfloat16, torch.float16, half, ...).
+ * Returns CKPT_DTYPE_NONE when the name means nothing. */
+CKPT_API ckpt_dtype ckpt_dtype_parse(const char *name);
+
+/* Bits of one element: 4, 6, 8, 16, ... 128. */
+CKPT_API unsigned ckpt_dtype_bits(ckpt_dtype dtype);
+
+/* ---- options shared by several calls --------------------------------------------------------------------------- */
+
+/* Limits on what a file may ask for; 0 means the default. docs/limits.md lists them with their reasons. */
+typedef struct ckpt_limits {
+	uint64_t header_bytes;   /* JSON header of safetensors, .npy header: 100,000,000 */
+	uint64_t index_bytes;    /* *.index.json: 100,000,000 */
+	uint64_t pickle_bytes;   /* one pickle stream: 268,435,456 */
+	uint64_t pickle_values;  /* values that one pickle may make: 33,554,432 */
+	uint64_t tensors;        /* tensors in one checkpoint: 4,194,304 */
+	uint64_t view_bytes;     /* a view that repeats its storage (stride 0): 17,179,869,184 */
+	uint64_t depth;          /* nesting of JSON and of printed trees: 128 */
+	uint64_t zip_records;    /* records in one archive: 8,388,608 */
+	uint64_t inflate_bytes;  /* what one deflated record may become: 68,719,476,736 */
+} ckpt_limits;
+
+/* The names of the limits, as `--limit NAME=VALUE` spells them ("header-bytes", ...). */
+CKPT_API bool ckpt_limits_set(ckpt_limits *limits, const char *name, uint64_t value, ckpt_error *err);
+
+/* Called from one thread at a time with bytes done and in all; return false to stop: the call under way then fails
+ * with CKPT_E_CANCELLED and leaves nothing behind. */
+typedef bool (*ckpt_progress_fn)(void *user, uint64_t done, uint64_t total);
+
+typedef struct ckpt_work {
+	int threads;               /* 0: as many as OpenMP would start */
+	ckpt_progress_fn progress; /* may be NULL */
+	void *user;                /* handed to progress */
+} ckpt_work;
+
+/* ---- checkpoints ----------------------------------------------------------------------------------------------- */
+
+typedef struct ckpt_checkpoint ckpt_checkpoint;
+typedef struct ckpt_tensor ckpt_tensor;
+typedef struct ckpt_value ckpt_value;
+
+typedef struct ckpt_open_options {
+	ckpt_limits limits;
+	const char *format; /* a name from ckpt_format_at(); NULL: recognised by content */
+	const char *root;   /* which part of a training checkpoint holds the weights; NULL: found, see ckpt_open */
+	bool skip_crc;      /* do not verify the CRC of zip records while their bytes are read */
+} ckpt_open_options;
+
+/* Opens a file or a folder and reads its headers; no weight is read. A pickle is interpreted by a machine that builds
+ * values and never calls anything. When a pickle nests its weights (training checkpoints), every tensor is listed under
+ * its dotted path ("model.encoder.weight"); options->root names one part ("model", "state.ema") whose tensors alone are
+ * then listed, without that prefix; see also ckpt_checkpoint_roots. Errors name the path. */
+CKPT_API ckpt_checkpoint *ckpt_open(const char *path, const ckpt_open_options *options, ckpt_error *err);
+
+/* An empty checkpoint, to be filled with ckpt_checkpoint_add_*. */
+CKPT_API ckpt_checkpoint *ckpt_checkpoint_new(ckpt_error *err);
+CKPT_API void ckpt_checkpoint_free(ckpt_checkpoint *cp);
+
+/* What it was read from: "safetensors", "torch", ...; NULL for one made by ckpt_checkpoint_new. */
+CKPT_API const char *ckpt_checkpoint_format(const ckpt_checkpoint *cp);
+/* More about it in words ("zip, torch 2.7 or later, whole module"); may be "". */
+CKPT_API const char *ckpt_checkpoint_detail(const ckpt_checkpoint *cp);
+
+/* Remarks made while opening ("3 records are not referenced by the pickle"). */
+CKPT_API size_t ckpt_checkpoint_note_count(const ckpt_checkpoint *cp);
+CKPT_API const char *ckpt_checkpoint_note_at(const ckpt_checkpoint *cp, size_t i);
+
+CKPT_API size_t ckpt_checkpoint_metadata_count(const ckpt_checkpoint *cp);
+CKPT_API const char *ckpt_checkpoint_metadata_key(const ckpt_checkpoint *cp, size_t i);
+CKPT_API const char *ckpt_checkpoint_metadata_value(const ckpt_checkpoint *cp, size_t i);
+/* Adds or replaces one pair; both strings are copied. */
+CKPT_API bool ckpt_checkpoint_metadata_set(ckpt_checkpoint *cp, const char *key, const char *value, ckpt_error *err);
+
+/* Tensors in file order. Pointers stay valid until the checkpoint is changed or freed. */
+CKPT_API size_t ckpt_checkpoint_tensor_count(const ckpt_checkpoint *cp);
+CKPT_API const ckpt_tensor *ckpt_checkpoint_tensor_at(const ckpt_checkpoint *cp, size_t i);
+/* By name, in constant time; NULL when there is none. */
+CKPT_API const ckpt_tensor *ckpt_checkpoint_tensor_find(const ckpt_checkpoint *cp, const char *name);
+
+/* Adds a tensor; `data` holds all its bytes (little-endian, row-major) and is copied. */
+CKPT_API bool ckpt_checkpoint_add_bytes(ckpt_checkpoint *cp, const char *name, ckpt_dtype dtype, size_t rank,
+                                        const uint64_t *shape, const void *data, size_t length, ckpt_error *err);
+/* Adds a tensor whose every element is `value` (converted to dtype); takes no memory whatever its size. */
+CKPT_API bool ckpt_checkpoint_add_fill(ckpt_checkpoint *cp, const char *name, ckpt_dtype dtype, size_t rank,
+                                       const uint64_t *shape, double value, ckpt_error *err);
+
+/* The value tree of a pickle (everything that torch.load would have built), or NULL. */
+CKPT_API const ckpt_value *ckpt_checkpoint_value(const ckpt_checkpoint *cp);
+/* The paths under which a pickle holds separate groups of tensors that look like state dicts ("model", "ema"), when
+ * the tensors are nested; 0 when they lie at the top. */
+CKPT_API size_t ckpt_checkpoint_root_count(const ckpt_checkpoint *cp);
+CKPT_API const char *ckpt_checkpoint_root_at(const ckpt_checkpoint *cp, size_t i);
+
+/* ---- tensors --------------------------------------------------------------------------------------------------- */
+
+CKPT_API const char *ckpt_tensor_name(const ckpt_tensor *t);
+CKPT_API ckpt_dtype ckpt_tensor_dtype(const ckpt_tensor *t);
+CKPT_API size_t ckpt_tensor_rank(const ckpt_tensor *t);
+CKPT_API const uint64_t *ckpt_tensor_shape(const ckpt_tensor *t); /* rank sizes */
+CKPT_API uint64_t ckpt_tensor_elements(const ckpt_tensor *t);
+CKPT_API uint64_t ckpt_tensor_bytes(const ckpt_tensor *t);
+/* The name of the earlier tensor that has the very same bytes in the very same place (tied weights), or NULL. */
+CKPT_API const char *ckpt_tensor_alias_of(const ckpt_tensor *t);
+/* Reads bytes offset .. offset+length of the tensor into destination. Thread-safe. The range must lie inside. */
+CKPT_API bool ckpt_tensor_read(const ckpt_tensor *t, uint64_t offset, size_t length, void *destination,
+                               ckpt_error *err);
+
+typedef struct ckpt_stats {
+	uint64_t elements, zeros, nans, infs;
+	double min, max, absmax; /* over the values that are no NaN; NaN when there is none */
+	double mean, std;        /* over the finite values; std as torch.std: n-1 in the denominator */
+} ckpt_stats;
+
+/* One pass over the values; complex numbers count by their parts. The same result for every thread count. */
+CKPT_API bool ckpt_tensor_stats(const ckpt_tensor *t, const ckpt_work *work, ckpt_stats *out, ckpt_error *err);
+
+/* SHA-256 (FIPS 180-4) of the tensor's bytes as 64 hex digits and a NUL. */
+CKPT_API bool ckpt_tensor_sha256(const ckpt_tensor *t, char hex[65], ckpt_error *err);
+
+/* SHA-256 of every tensor, several at once; hex holds one row a tensor. When fingerprint is not NULL it receives the
+ * SHA-256 over the lines "NAME\0DTYPE\0[d0,d1]\0SHA256\n" of all tensors, sorted by name as bytes: equal for
+ * equal tensors whatever format, order, sharding or aliasing holds them. */
+CKPT_API bool ckpt_checkpoint_sha256(const ckpt_checkpoint *cp, const ckpt_work *work, char (*hex)[65],
+                                     char fingerprint[65], ckpt_error *err);
+
+/* ---- values: what a pickle holds besides tensors --------------------------------------------------------------- */
+
+typedef enum ckpt_value_kind {
+	CKPT_VALUE_NONE,
+	CKPT_VALUE_BOOL,
+	CKPT_VALUE_INT,     /* fits int64 */
+	CKPT_VALUE_BIGINT,  /* any other integer, as text in ckpt_value_text */
+	CKPT_VALUE_FLOAT,
+	CKPT_VALUE_STRING,  /* UTF-8, may hold surrogates as Python's surrogatepass writes them */
+	CKPT_VALUE_BYTES,
+	CKPT_VALUE_BYTEARRAY,
+	CKPT_VALUE_LIST,
+	CKPT_VALUE_TUPLE,
+	CKPT_VALUE_SET,
+	CKPT_VALUE_FROZENSET,
+	CKPT_VALUE_DICT,    /* items are key, value, key, value, ... */
+	CKPT_VALUE_GLOBAL,  /* a name "module.name" that Python would import; never imported */
+	CKPT_VALUE_OBJECT,  /* a call or instance that Python would make; never made */
+	CKPT_VALUE_TENSOR,  /* an object that is one of the checkpoint's tensors */
+	CKPT_VALUE_STORAGE, /* a bare storage */
+	CKPT_VALUE_PERSID   /* another persistent id */
+} ckpt_value_kind;
+
+CKPT_API ckpt_value_kind ckpt_value_get_kind(const ckpt_value *v);
+CKPT_API bool ckpt_value_bool(const ckpt_value *v);
+CKPT_API int64_t ckpt_value_int(const ckpt_value *v);
+CKPT_API double ckpt_value_float(const ckpt_value *v);
+/* Bytes of a string, bytes, bytearray, bigint (decimal or 0x hexadecimal text) or global ("module.name"). NUL-terminated, *length without
+ * the NUL; length may be NULL. */
+CKPT_API const char *ckpt_value_text(const ckpt_value *v, size_t *length);
+/* Items of a list, tuple, set; of a dict keys and values in turn; of an object: see ckpt_value_object. */
+CKPT_API size_t ckpt_value_count(const ckpt_value *v);
+CKPT_API const ckpt_value *ckpt_value_item(const ckpt_value *v, size_t i);
+/* For a tensor: its index in the checkpoint, or SIZE_MAX when it was not selected or cannot be read. */
+CKPT_API size_t ckpt_value_tensor(const ckpt_value *v);
+/* Parts of an object: what would be called, with which arguments, the state set afterwards (or NULL), and whether its
+ * items are dict items (key, value in turn) rather than list items. Any out-pointer may be NULL. */
+CKPT_API void ckpt_value_object(const ckpt_value *v, const ckpt_value **callable, const ckpt_value **arguments,
+                                const ckpt_value **state, bool *dict_items);
+
+/* ---- edits: none touches a byte, each wraps the tensors -------------------------------------------------------- */
+
+/* Casts floating-point tensors (f64 f32 f16 bf16 f8) to dtype, round to nearest even; others are left alone. */
+CKPT_API bool ckpt_checkpoint_cast(ckpt_checkpoint *cp, ckpt_dtype dtype, ckpt_error *err);
+/* Keeps the tensors whose name matches one of include (all, when there is none) and none of exclude; shell patterns
+ * where * also matches dots and slashes. */
+CKPT_API bool ckpt_checkpoint_select(ckpt_checkpoint *cp, const char *const *include, size_t includes,
+                                     const char *const *exclude, size_t excludes, ckpt_error *err);
+/* Replaces the first match of the POSIX extended regular expression in each name by the replacement, in which \1..\9
+ * stand for groups and & or \0 for the match. Two tensors under one name afterwards are an error that names both. */
+CKPT_API bool ckpt_checkpoint_rename(ckpt_checkpoint *cp, const char *regex, const char *replacement,
+                                     ckpt_error *err);
+/* Removes tensors that are aliases; with record, each dropped name is written to the metadata as dropped=kept, as
+ * safetensors.torch.save_model does. */
+CKPT_API bool ckpt_checkpoint_drop_aliases(ckpt_checkpoint *cp, bool record, ckpt_error *err);
+/* Brings back aliases that the metadata records (dropped=kept), and removes these pairs from the metadata. */
+CKPT_API bool ckpt_checkpoint_restore_aliases(ckpt_checkpoint *cp, ckpt_error *err);
+
+/* ---- formats and saving ---------------------------------------------------------------------------------------- */
+
+typedef struct ckpt_format_info {
+	const char *name;    /* "safetensors", "torch", "torch-legacy", "npz", ... */
+	const char *summary; /* one line */
+	bool reads, writes;
+} ckpt_format_info;
+
+CKPT_API size_t ckpt_format_count(void);
+CKPT_API bool ckpt_format_at(size_t i, ckpt_format_info *out);
+
+typedef enum ckpt_alias_policy {
+	CKPT_ALIASES_AUTO, /* kept where the format can hold them, else dropped and recorded in the metadata */
+	CKPT_ALIASES_DROP, /* dropped and recorded */
+	CKPT_ALIASES_COPY  /* each name gets its own bytes */
+} ckpt_alias_policy;
+
+typedef struct ckpt_save_options {
+	const char *format;        /* NULL: decided by the path's suffix; for a folder "safetensors" */
+	ckpt_alias_policy aliases;
+	uint64_t max_shard_bytes;  /* 0: one file; else the Hub's shard names and an index */
+	bool force;                /* replace existing files */
+	bool no_sync;              /* leave it to the system when bytes reach the disk (no fsync) */
+	const char *folder_from;   /* writing a folder: carry config.json, tokenizer and other small files from here */
+	ckpt_limits limits;
+} ckpt_save_options;
+
+typedef struct ckpt_save_plan ckpt_save_plan;
+
+/* Decides every file, offset and name that saving will produce, and refuses what the format cannot hold; writes
+ * nothing. The checkpoint must outlive the plan and not change meanwhile. */
+CKPT_API ckpt_save_plan *ckpt_save_plan_new(const ckpt_checkpoint *cp, const char *path,
+                                            const ckpt_save_options *options, ckpt_error *err);
+CKPT_API void ckpt_save_plan_free(ckpt_save_plan *plan);
+CKPT_API size_t ckpt_save_plan_file_count(const ckpt_save_plan *plan);
+CKPT_API const char *ckpt_save_plan_file_path(const ckpt_save_plan *plan, size_t i);
+CKPT_API uint64_t ckpt_save_plan_file_bytes(const ckpt_save_plan *plan, size_t i);
+CKPT_API size_t ckpt_save_plan_file_tensors(const ckpt_save_plan *plan, size_t i);
+CKPT_API const char *ckpt_save_plan_format(const ckpt_save_plan *plan);
+
+/* Does it: temporary files, filled in parallel, fsync, rename. After a failure no file of the plan exists under its
+ * final name unless it did before, with its old content. */
+CKPT_API bool ckpt_save_plan_run(ckpt_save_plan *plan, const ckpt_work *work, ckpt_error *err);
+
+/* Plan and run in one call. */
+CKPT_API bool ckpt_save(const ckpt_checkpoint *cp, const char *path, const ckpt_save_options *options,
+                        const ckpt_work *work, ckpt_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
