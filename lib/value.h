@@ -39,7 +39,7 @@ struct ckpt_value {
 			uint32_t count, capacity;
 		} list; /* LIST TUPLE SET FROZENSET DICT */
 		struct {
-			struct ckpt_value_object *parts;
+			struct ckpt_object *parts;
 		} object; /* OBJECT TENSOR */
 		struct {
 			ckpt_value *id;              /* the tuple or string that was the persistent id */
@@ -48,11 +48,11 @@ struct ckpt_value {
 	} u;
 };
 
-typedef struct ckpt_value_object {
+typedef struct ckpt_object {
 	ckpt_value *callable, *arguments, *state;
 	ckpt_value **items; /* appended or set after the call */
 	uint32_t count, capacity;
-} ckpt_value_object;
+} ckpt_object;
 
 /* GLOBAL: text.bytes is "module.name"; the module's length tells them apart (names may hold dots). */
 ckpt_value *ckpt_value_new(ckpt_arena *a, ckpt_value_kind kind);
