@@ -303,6 +303,13 @@ typedef enum ckpt_alias_policy {
 	CKPT_ALIASES_COPY  /* each name gets its own bytes */
 } ckpt_alias_policy;
 
+/* A small file that is written beside the weights. */
+typedef struct ckpt_extra_file {
+	const char *name; /* plain, without a folder: "config.json" */
+	const void *bytes;
+	size_t length;
+} ckpt_extra_file;
+
 typedef struct ckpt_save_options {
 	const char *format;        /* NULL: decided by the path's suffix; for a folder "safetensors" */
 	ckpt_alias_policy aliases;
@@ -310,6 +317,8 @@ typedef struct ckpt_save_options {
 	bool force;                /* replace existing files */
 	bool no_sync;              /* leave it to the system when bytes reach the disk (no fsync) */
 	const char *folder_from;   /* writing a folder: carry config.json, tokenizer and other small files from here */
+	const ckpt_extra_file *extra_files; /* writing a folder: these files too, instead of carried ones of that name */
+	size_t extra_file_count;
 	ckpt_limits limits;
 } ckpt_save_options;
 
