@@ -23,6 +23,15 @@ typedef enum ckpt_json_kind {
 /* depth: the deepest nesting allowed. Errors give line and column. */
 ckpt_json *ckpt_json_parse(const char *text, size_t length, uint64_t depth, ckpt_error *err);
 void ckpt_json_free(ckpt_json *root);
+
+/* For texts with very many members (a safetensors header, a weight map): the members of the one object that text holds,
+ * in turn, each as its decoded key and the text of its value, so that no tree of the whole is ever in memory. The value
+ * can be handed to ckpt_json_parse or to this function again. Checked as strictly as by ckpt_json_parse; a duplicate
+ * among the keys is found after the last visit. visit returns false to stop, having set the error. */
+typedef bool (*ckpt_json_visit_fn)(void *user, const char *key, const char *value, size_t length, ckpt_error *err);
+bool ckpt_json_each_member(const char *text, size_t length, uint64_t depth, ckpt_json_visit_fn visit, void *user,
+                           ckpt_error *err);
+
 ckpt_json_kind ckpt_json_get_kind(const ckpt_json *v);
 const char *ckpt_json_kind_name(const ckpt_json *v); /* "an object", "a number", for messages */
 const ckpt_json *ckpt_json_child(const ckpt_json *v); /* first item of an array or object, or NULL */

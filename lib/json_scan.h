@@ -1,0 +1,34 @@
+/* json_scan.h -- the strict look at a JSON text that comes before cJSON sees it */
+#ifndef CKPT_LIB_JSON_SCAN_H
+#define CKPT_LIB_JSON_SCAN_H
+#include <cjson/cJSON.h>
+#include "buffer.h"
+#include "ckpt.h"
+
+/* The scanner checks the text and writes it again for cJSON without white space, every number as the string "n12" and
+ * every string with an s in front, so that cJSON converts no number and both stay apart. */
+typedef struct ckpt_json_scanner {
+	const unsigned char *text;
+	size_t length, at;
+	size_t depth;     /* deepest nesting allowed, at most CKPT_JSON_MAX_DEPTH */
+	ckpt_buffer *out; /* NULL: check only */
+	ckpt_error *err;
+} ckpt_json_scanner;
+
+/* cJSON itself goes no deeper. */
+#define CKPT_JSON_MAX_DEPTH (CJSON_NESTING_LIMIT - 1)
+
+/* Each moves behind what it read, and fails with line and column. */
+bool ckpt_json_scan_value(ckpt_json_scanner *s, size_t depth); /* with the space in front of it */
+bool ckpt_json_scan_key(ckpt_json_scanner *s);                 /* a member's key and its colon */
+/* Behind an item of a container that ends with `close`: *more says whether another one follows. */
+bool ckpt_json_scan_separator(ckpt_json_scanner *s, char close, bool *more);
+bool ckpt_json_scan_end(ckpt_json_scanner *s); /* nothing but space is left */
+
+void ckpt_json_skip_space(ckpt_json_scanner *s);
+int ckpt_json_peek(const ckpt_json_scanner *s); /* the next byte, or -1 at the end */
+bool ckpt_json_fail_unexpected(const ckpt_json_scanner *s, const char *wanted);
+
+/* Bytes of the well-formed UTF-8 sequence at p, or 0. */
+size_t ckpt_utf8_length(const unsigned char *p, size_t left);
+#endif
