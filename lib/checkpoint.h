@@ -52,6 +52,10 @@ struct ckpt_checkpoint {
 	size_t storage_count, storage_capacity;
 	ckpt_source **sources;     /* further references to drop with the checkpoint */
 	size_t source_count, source_capacity;
+	ckpt_checkpoint **merged;  /* owners of storages and values that came in by merging */
+	size_t merged_count, merged_capacity;
+	ckpt_file **files;         /* inputs that must not change while they are read */
+	size_t file_count, file_capacity;
 	char *config_folder;       /* folder that also holds config.json etc., or NULL */
 	ckpt_limits limits;        /* resolved */
 };
@@ -72,6 +76,13 @@ bool ckpt_checkpoint_set_detail(ckpt_checkpoint *cp, ckpt_error *err, const char
 bool ckpt_checkpoint_add_root(ckpt_checkpoint *cp, const char *path, ckpt_error *err);
 ckpt_storage *ckpt_checkpoint_add_storage(ckpt_checkpoint *cp, ckpt_source *source, ckpt_dtype dtype, bool untyped,
                                           ckpt_error *err); /* takes the reference over */
+/* Keeps a reference on an input, so that ckpt_checkpoint_unchanged can look at it again. */
+bool ckpt_checkpoint_add_file(ckpt_checkpoint *cp, ckpt_file *file, ckpt_error *err);
+/* CKPT_E_CHANGED, naming the file, when an input was written to since it was opened. */
+bool ckpt_checkpoint_unchanged(const ckpt_checkpoint *cp, ckpt_error *err);
+/* Moves all tensors of other behind those of cp, with files, storages and notes; metadata that cp lacks is added. other is
+ * consumed on success and on failure. Value trees are not merged. */
+bool ckpt_checkpoint_merge(ckpt_checkpoint *cp, ckpt_checkpoint *other, ckpt_error *err);
 /* Keeps only the tensors whose keep[i] is true, in order; aliases of removed tensors move to the next of their kind. */
 bool ckpt_checkpoint_filter(ckpt_checkpoint *cp, const bool *keep, ckpt_error *err);
 /* A new checkpoint that shows tensors of another one (which must outlive it), for shards and edits: same sources. */
