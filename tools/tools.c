@@ -1,0 +1,62 @@
+/* tools.c -- the table of subcommands, and what rows share while they run */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+extern const ckpt_tool ckpt_tool_help, ckpt_tool_version;
+
+/* In the order in which `ckpt help` lists them. */
+static const ckpt_tool *const tools[] = {
+	&ckpt_tool_help,
+	&ckpt_tool_version,
+};
+
+const ckpt_tool *ckpt_tool_at(size_t i)
+{
+	return i < sizeof tools / sizeof *tools ? tools[i] : NULL;
+}
+
+const ckpt_tool *ckpt_tool_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof tools / sizeof *tools; i++)
+		if (strcmp(tools[i]->name, name) == 0) return tools[i];
+	return NULL;
+}
+
+const char *ckpt_tool_nearest(const char *name)
+{
+	const char *near = NULL;
+	size_t best = strlen(name) / 3 + 2;
+	for (size_t i = 0; i < sizeof tools / sizeof *tools; i++) {
+		size_t d = ckpt_edit_distance(name, tools[i]->name);
+		if (d < best) {
+			best = d;
+			near = tools[i]->name;
+		}
+	}
+	return near;
+}
+
+ckpt_checkpoint *ckpt_call_open(const ckpt_call *call, const char *path, ckpt_error *err)
+{
+	return ckpt_open(path, &call->open, err);
+}
+
+void ckpt_remark(const ckpt_call *call, const char *format, ...)
+{
+	ckpt_buffer b = {0};
+	char *text = NULL;
+	va_list args;
+	if (call->quiet) return;
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0) text = NULL;
+	va_end(args);
+	if (!text) return;
+	ckpt_text_append(&b, text, strlen(text));
+	if (b.data) fprintf(stderr, "ckpt: note: %s\n", b.data);
+	ckpt_buffer_free(&b);
+	free(text);
+}
