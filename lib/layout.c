@@ -73,6 +73,7 @@ ckpt_piece *ckpt_layout_source(ckpt_layout *l, ckpt_source *source, const char *
 	}
 	ckpt_piece *p = append(l, source->length, err);
 	if (!p) return NULL;
+	p->check_crc = ckpt_source_get_check(source, &source, &p->expect_crc);
 	p->source = ckpt_source_ref(source);
 	p->name = copy;
 	return p;

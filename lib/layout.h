@@ -40,7 +40,7 @@ ckpt_layout *ckpt_layout_new(ckpt_error *err);
 void ckpt_layout_free(ckpt_layout *l);
 /* Each appends at the present end (l->size) and returns the piece, valid until the next append, or NULL.
  * bytes are copied into the arena; the source gets a reference of its own. Zero lengths append nothing but succeed
- * with a piece of length 0. */
+ * with a piece of length 0. A checked source is copied as what is inside, with check_crc set. */
 ckpt_piece *ckpt_layout_bytes(ckpt_layout *l, const void *bytes, size_t length, ckpt_error *err);
 ckpt_piece *ckpt_layout_source(ckpt_layout *l, ckpt_source *source, const char *name, ckpt_error *err);
 ckpt_piece *ckpt_layout_zeros(ckpt_layout *l, uint64_t length, ckpt_error *err);

@@ -60,6 +60,10 @@ typedef bool (*ckpt_emit_fn)(void *sink, const void *data, size_t length, ckpt_e
 typedef bool (*ckpt_produce_fn)(void *state, ckpt_emit_fn emit, void *sink, ckpt_error *err);
 ckpt_source *ckpt_source_spill(uint64_t length, ckpt_produce_fn produce, void *state, void (*free_state)(void *),
                                ckpt_error *err);
-/* Computes a check (a CRC) of inner once, before or during its first reads, by `verify`; a source whose check failed
- * fails every read. Used where reading order is not known; the fast writer verifies as it copies instead. */
+/* The bytes of inner, whose CRC-32 should be crc (a zip record). Reading order is not known, so the first read of any part
+ * computes the CRC of the whole, and when it differs every read fails; until then the source is no plain range. A layout
+ * sees through it instead and verifies while it copies. */
+ckpt_source *ckpt_source_checked(ckpt_source *inner, uint32_t crc, ckpt_error *err);
+/* True for a checked source: what is inside (borrowed), and the CRC that it should have. */
+bool ckpt_source_get_check(const ckpt_source *s, ckpt_source **inner, uint32_t *crc);
 #endif
