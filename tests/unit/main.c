@@ -14,7 +14,9 @@
 
 /* One line a suite, in the order of the floors. */
 #define UNIT_SUITES(X)                                                                                                 \
-	X(version)
+	X(version)                                                                                                     \
+	X(cast)                                                                                                        \
+	X(crc)
 
 #define UNIT_DECLARE(name) extern const unit_suite unit_##name;
 UNIT_SUITES(UNIT_DECLARE)
