@@ -1,0 +1,164 @@
+# bench.py -- time and peak memory of the main jobs, as ratios to `cp` of the same file
+"""Alternates the contestants of a job round by round, each writing a file that did not exist, with the input in the
+page cache, and prints medians. Nothing here passes or fails: a target beside a figure is for the reader.
+
+    make bench BENCH='--rounds 9 --only 440 --folder /fast/disk'
+
+With --peers the same jobs run through torch and safetensors of that Python, as whole processes.
+"""
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+TORCH_JOBS = {
+    "bin -> safetensors": "import sys, torch; from safetensors.torch import save_file\n"
+    "save_file(torch.load(sys.argv[1], weights_only=True), sys.argv[2], {'format': 'pt'})",
+    "safetensors -> bin": "import sys, torch; from safetensors.torch import load_file\n"
+    "torch.save(load_file(sys.argv[1]), sys.argv[2])",
+    "f32 -> bf16": "import sys, torch; from safetensors.torch import save_file\n"
+    "save_file({k: t.bfloat16() for k, t in torch.load(sys.argv[1], weights_only=True).items()}, sys.argv[2])",
+    "inspect": "import sys; from safetensors import safe_open\n"
+    "f = safe_open(sys.argv[1], 'pt')\n"
+    "for k in f.keys(): print(k, f.get_slice(k).get_shape())",
+}
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.build = options.build
+        self.ckpt = os.path.join(self.build, "ckpt")
+        self.folder = tempfile.mkdtemp(prefix="ckpt-bench-", dir=options.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def measure(self, command):
+        """Seconds and peak RSS in MiB of one run; the small launcher keeps this process out of the figures."""
+        out = subprocess.run([os.path.join(self.build, "tests/bench/measure"), *command], capture_output=True, text=True)
+        fields = out.stdout.split()
+        if out.returncode or len(fields) != 3 or fields[2] != "0":
+            sys.exit(f"bench: {' '.join(command)} failed: {out.stdout}{out.stderr}")
+        return float(fields[0]), int(fields[1]) / 1024
+
+    def make(self, kind, count, name):
+        subprocess.run([os.path.join(self.build, "tests/bench/make"), kind, str(count), self.path(name)], check=True)
+        return self.path(name)
+
+    def warm(self, path):
+        with open(path, "rb", buffering=0) as f:
+            while f.read(1 << 22):
+                pass
+
+    def contest(self, source, contestants, rounds):
+        """{label: (command with {} for the output)} -> {label: (median seconds, best, peak MiB)}."""
+        seen = {label: [] for label in contestants}
+        subprocess.run(["sync"], check=True)
+        self.warm(source)
+        for round_number in range(rounds + 1):  # round 0 warms up and is not counted
+            for label, (command, output) in contestants.items():
+                if output and os.path.exists(output):
+                    os.unlink(output)
+                if round_number == 0 and "torch" in label:
+                    continue
+                figure = self.measure([c.replace("{}", output or "") for c in command])
+                if round_number:
+                    seen[label].append(figure)
+                if output:
+                    os.unlink(output)
+        return {
+            label: (statistics.median(s for s, _ in runs), min(s for s, _ in runs), max(m for _, m in runs))
+            for label, runs in seen.items()
+            if runs
+        }
+
+    def job(self, name, source, suffix, arguments, target, rounds, peers):
+        size = os.path.getsize(source)
+        safe = self.path("out" + suffix)
+        contestants = {
+            "cp": (["cp", source, "{}"], self.path("copy")),
+            "ckpt": ([self.ckpt, "convert", "--quiet", "--no-sync", *arguments, source, "{}"], safe),
+            "cp, sync": (["sh", "-c", f"cp '{source}' '{self.path('copy')}' && sync '{self.path('copy')}'"], self.path("copy")),
+            "ckpt, durable": ([self.ckpt, "convert", "--quiet", *arguments, source, "{}"], safe),
+        }
+        if peers and self.options.peers:
+            contestants["torch"] = ([self.options.peers, "-c", TORCH_JOBS[name], source, "{}"], safe)
+        result = self.contest(source, contestants, rounds)
+        for label, base in (("cp", "cp"), ("ckpt", "cp"), ("torch", "cp"), ("cp, sync", "cp, sync"), ("ckpt, durable", "cp, sync")):
+            if label in result:
+                goal = target if label == "ckpt" else None
+                self.row(f"{name}, {size / 1e6:.0f} MB", label, result[label], result[base][0], goal)
+
+    def row(self, job, label, figures, base, target):
+        median, best, peak = figures
+        ratio = f"{median / base:6.2f} x" if base else "        "
+        wanted = f"(target {target:.2f} x)" if target else ""
+        print(f"{job:32} {label:14} {median:9.4f} s {best:9.4f} s {ratio} {peak:7.1f} MiB {wanted}", flush=True)
+
+    def inspect(self, label, path, target, rounds):
+        runs = {"ckpt": ([self.ckpt, "inspect", path], None)}
+        if self.options.peers and path.endswith(".safetensors"):
+            runs["torch"] = ([self.options.peers, "-c", TORCH_JOBS["inspect"], path], None)
+        for who, figures in self.contest(path, runs, rounds).items():
+            self.row(label, who, figures, None, None)
+            if who == "ckpt":
+                print(f"{'':32} {'':14} (target {target * 1000:.0f} ms)")
+
+    def run(self):
+        rounds = self.options.rounds
+        print(f"{platform.machine()}, {os.cpu_count()} CPUs, {self.cpu()}; {rounds} rounds, {self.folder}")
+        print(f"{'job':32} {'who':14} {'median':>11} {'best':>11} {'ratio':>8} {'peak':>11}")
+        for copies, label in ((1, "440"), (10, "4400")):
+            if self.options.only and self.options.only != label:
+                continue
+            big = copies > 1
+            n = max(3, rounds // 2) if big else rounds
+            binary = self.make("bert", copies, "pytorch_model.bin")
+            # Above 1 GB the aim is: no slower than cp.
+            self.job("bin -> safetensors", binary, ".safetensors", [], 1.0 if big else 0.65, n, not big)
+            self.job("f32 -> bf16", binary, ".safetensors", ["--dtype", "bf16"], 1.0 if big else 0.65, n, not big)
+            os.unlink(binary)
+            safe = self.make("bert", copies, "model.safetensors")
+            self.job("safetensors -> bin", safe, ".bin", [], 1.0 if big else 0.8, n, not big)
+            if not big:
+                self.inspect("inspect, 199 tensors", safe, 0.005, rounds)
+            os.unlink(safe)
+        if not self.options.only or self.options.only == "inspect":
+            for suffix in (".safetensors", ".bin"):
+                many = self.make("many", 100000, "many" + suffix)
+                self.inspect(f"inspect, 100,000 tensors {suffix[:5]}", many, 0.3, rounds)
+                os.unlink(many)
+
+    def cpu(self):
+        try:
+            with open("/proc/cpuinfo") as f:
+                text = f.read()
+            flags = text.split("flags", 1)[1].split("\n", 1)[0].split()
+            model = text.split("model name", 1)[1].split(":", 1)[1].split("\n", 1)[0].strip()
+            has = [f for f in ("avx2", "avx512f", "pclmulqdq", "vpclmulqdq") if f in flags]
+            return f"{model} ({' '.join(has)})"
+        except (OSError, IndexError):
+            return "CPU unknown"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=".", help="build folder")
+    parser.add_argument("--folder", help="where the files go (default: the system's temporary folder)")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", choices=["440", "4400", "inspect"], help="one part alone")
+    parser.add_argument("--peers", help="a Python with torch and safetensors")
+    bench = Bench(parser.parse_args())
+    try:
+        bench.run()
+    finally:
+        shutil.rmtree(bench.folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
