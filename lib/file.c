@@ -42,7 +42,7 @@ ckpt_file *ckpt_file_from_fd(int fd, const char *path, ckpt_error *err)
 	atomic_init(&f->references, 1);
 	f->size = (uint64_t)st.st_size;
 	f->changed = st.st_mtim;
-	strcpy(f->path, path);
+	memcpy(f->path, path, strlen(path) + 1);
 	return f;
 }
 

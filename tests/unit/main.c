@@ -1,4 +1,4 @@
-/* main.c -- runs the unit suites and reports in TAP: `unit` runs all, `unit SUITE ...` some, `unit --list` names them */
+/* main.c -- runs the unit suites, reports in TAP: `unit` runs all, `unit SUITE ...` some, `unit --list` names them */
 #include "unit.h"
 #include <CUnit/TestRun.h>
 #include <ftw.h>
