@@ -47,8 +47,8 @@ static bool verify(checked_source *c, ckpt_error *err)
 		pthread_mutex_unlock(&c->lock);
 	}
 	if (state == BAD)
-		ckpt_fail(err, CKPT_E_FORMAT, "the bytes have CRC %08x, the archive says %08x: the file is damaged", c->found,
-		          c->expect);
+		ckpt_fail(err, CKPT_E_FORMAT, "the bytes have CRC %08x, the archive says %08x: the file is damaged",
+		          c->found, c->expect);
 	return state == GOOD;
 }
 

@@ -16,7 +16,9 @@
 #define UNIT_SUITES(X)                                                                                                 \
 	X(version)                                                                                                     \
 	X(cast)                                                                                                        \
-	X(crc)
+	X(crc)                                                                                                         \
+	X(slice)                                                                                                       \
+	X(print)
 
 #define UNIT_DECLARE(name) extern const unit_suite unit_##name;
 UNIT_SUITES(UNIT_DECLARE)
