@@ -12,18 +12,13 @@
 #define UNIT_SRCDIR "."
 #endif
 
-/* One line a suite, in the order of the floors. */
-#define UNIT_SUITES(X)                                                                                                 \
-	X(version)                                                                                                     \
-	X(cast)                                                                                                        \
-	X(crc)                                                                                                         \
-	X(slice)                                                                                                       \
-	X(print)
-
-#define UNIT_DECLARE(name) extern const unit_suite unit_##name;
-UNIT_SUITES(UNIT_DECLARE)
-#define UNIT_ROW(name) &unit_##name,
-static const unit_suite *const suites[] = {UNIT_SUITES(UNIT_ROW)};
+#define UNIT(name) extern const unit_suite unit_##name;
+#include "suites.h"
+#undef UNIT
+#define UNIT(name) &unit_##name,
+static const unit_suite *const suites[] = {
+#include "suites.h"
+};
 enum { SUITE_COUNT = sizeof suites / sizeof suites[0] };
 
 static char folder[] = "/tmp/ckpt-unit-XXXXXX";

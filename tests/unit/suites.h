@@ -1,0 +1,11 @@
+/* suites.h -- the unit suites, in the order of the floors: one line each */
+UNIT(version)
+UNIT(error)
+UNIT(file)
+UNIT(source)
+UNIT(checkpoint)
+UNIT(layout)
+UNIT(cast)
+UNIT(crc)
+UNIT(slice)
+UNIT(print)
