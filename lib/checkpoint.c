@@ -47,6 +47,7 @@ void ckpt_checkpoint_free(ckpt_checkpoint *cp)
 	for (size_t i = 0; i < cp->file_count; i++) ckpt_file_unref(cp->files[i]);
 	for (size_t i = 0; i < cp->merged_count; i++) ckpt_checkpoint_free(cp->merged[i]); /* nested at most twice */
 	ckpt_names_free(cp->index);
+	ckpt_names_free(cp->metadata_index);
 	free(cp->tensors);
 	free(cp->metadata);
 	free(cp->notes);
@@ -116,18 +117,37 @@ bool ckpt_tensor_read(const ckpt_tensor *t, uint64_t offset, size_t length, void
 
 /* ---- building ---- */
 
+/* Looks the key up; *at is SIZE_MAX when it is not there. */
+static bool metadata_find(ckpt_checkpoint *cp, const char *key, size_t *at, ckpt_error *err)
+{
+	if (!cp->metadata_index) {
+		ckpt_name_index *index = ckpt_names_new();
+		bool ok = index != NULL;
+		for (size_t i = 0; ok && i < cp->metadata_count; i++) ok = ckpt_names_add(index, cp->metadata[2 * i], i);
+		if (!ok) {
+			ckpt_names_free(index);
+			return ckpt_fail_nomem(err);
+		}
+		cp->metadata_index = index;
+	}
+	*at = ckpt_names_find(cp->metadata_index, key);
+	return true;
+}
+
 bool ckpt_checkpoint_metadata_set(ckpt_checkpoint *cp, const char *key, const char *value, ckpt_error *err)
 {
+	size_t at;
+	if (!metadata_find(cp, key, &at, err)) return false;
 	char *v = ckpt_arena_copy(&cp->arena, value, strlen(value));
 	if (!v) return ckpt_fail_nomem(err);
-	for (size_t i = 0; i < cp->metadata_count; i++)
-		if (strcmp(cp->metadata[2 * i], key) == 0) {
-			cp->metadata[2 * i + 1] = v;
-			return true;
-		}
+	if (at != SIZE_MAX) {
+		cp->metadata[2 * at + 1] = v;
+		return true;
+	}
 	char *k = ckpt_arena_copy(&cp->arena, key, strlen(key));
 	if (!k) return ckpt_fail_nomem(err);
 	if (!grow(&cp->metadata, 2 * sizeof(char *), cp->metadata_count, &cp->metadata_capacity, err)) return false;
+	if (!ckpt_names_add(cp->metadata_index, k, cp->metadata_count)) return ckpt_fail_nomem(err);
 	cp->metadata[2 * cp->metadata_count] = k;
 	cp->metadata[2 * cp->metadata_count++ + 1] = v;
 	return true;
@@ -407,18 +427,21 @@ bool ckpt_checkpoint_merge(ckpt_checkpoint *cp, ckpt_checkpoint *other, ckpt_err
 	for (size_t i = 0; ok && i < other->file_count; i++) ok = ckpt_checkpoint_add_file(cp, other->files[i], err);
 	for (size_t i = 0; ok && i < other->note_count; i++) ok = ckpt_checkpoint_note(cp, err, "%s", other->notes[i]);
 	for (size_t i = 0; ok && i < other->metadata_count; i++) {
-		bool there = false;
-		for (size_t k = 0; k < cp->metadata_count && !there; k++)
-			there = strcmp(cp->metadata[2 * k], other->metadata[2 * i]) == 0;
-		if (!there)
+		size_t at;
+		ok = metadata_find(cp, other->metadata[2 * i], &at, err);
+		if (ok && at == SIZE_MAX)
 			ok = ckpt_checkpoint_metadata_set(cp, other->metadata[2 * i], other->metadata[2 * i + 1], err);
 	}
-	for (size_t i = 0; ok && i < other->count; i++) /* values stay with the tree that they belong to */
-		cp->tensors[cp->count - other->count + i].value = NULL;
+	size_t base = cp->count - other->count;
+	for (size_t i = 0; ok && i < other->count; i++) {
+		ckpt_tensor *t = &cp->tensors[base + i];
+		t->value = NULL; /* values stay with the tree that they belong to */
+		if (other->tensors[i].alias_of != SIZE_MAX) t->alias_of = base + other->tensors[i].alias_of;
+	}
 	if (!ok) {
 		ckpt_checkpoint_free(other);
 		return false;
 	}
 	cp->merged[cp->merged_count++] = other;
-	return ckpt_checkpoint_find_aliases(cp, err);
+	return true;
 }

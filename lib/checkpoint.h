@@ -38,6 +38,7 @@ struct ckpt_checkpoint {
 	struct ckpt_name_index *index;
 	char **metadata;           /* key, value, key, value, ...; from the arena */
 	size_t metadata_count, metadata_capacity; /* pairs */
+	struct ckpt_name_index *metadata_index; /* their keys; NULL after an edit of the list: made again when needed */
 	char **notes;
 	size_t note_count, note_capacity;
 	char **roots;

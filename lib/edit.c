@@ -191,6 +191,10 @@ bool ckpt_checkpoint_restore_aliases(ckpt_checkpoint *cp, ckpt_error *err)
 		t->stride = from.stride;
 		restored = true;
 	}
+	if (kept < pairs) {
+		ckpt_names_free(cp->metadata_index);
+		cp->metadata_index = NULL;
+	}
 	cp->metadata_count = kept;
 	if (!ok || !restored) return ok;
 	cp->value_is_whole = false;

@@ -6,6 +6,7 @@
 #include "error.h"
 #include "json.h"
 #include "json_scan.h"
+#include "utf8.h"
 
 static size_t usable_depth(uint64_t depth)
 {
@@ -36,7 +37,7 @@ static int compare_keys(const void *a, const void *b)
 
 static bool fail_duplicate(const char *key, ckpt_error *err)
 {
-	return ckpt_fail(err, CKPT_E_FORMAT, "invalid JSON: duplicate key \"%s\"", key);
+	return ckpt_fail(err, CKPT_E_FORMAT, "invalid JSON: duplicate key '%s'", key);
 }
 
 static bool check_entries(key_entry *entries, size_t count, ckpt_error *err)
@@ -295,13 +296,6 @@ const ckpt_json *ckpt_json_member(const ckpt_json *object, const char *key)
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
-static uint32_t utf8_decode(const unsigned char *p, size_t n)
-{
-	uint32_t c = n == 1 ? p[0] : p[0] & (0x7fu >> n);
-	for (size_t i = 1; i < n; i++) c = c << 6 | (p[i] & 0x3fu);
-	return c;
-}
-
 static void write_unit(ckpt_buffer *b, uint32_t unit)
 {
 	ckpt_buffer_printf(b, "\\u%04x", unit);
@@ -334,7 +328,8 @@ void ckpt_json_write_string(ckpt_buffer *b, const char *text, size_t length, boo
 			ckpt_buffer_add(b, p + i, n);
 			continue;
 		}
-		n = ckpt_utf8_length(p + i, length - i);
+		uint32_t c;
+		n = ckpt_utf8_decode(text + i, length - i, &c);
 		if (n == 0) {
 			write_unit(b, 0xdc00u + p[i]);
 			n = 1;
@@ -344,7 +339,6 @@ void ckpt_json_write_string(ckpt_buffer *b, const char *text, size_t length, boo
 		} else if (p[i] >= 0x20 && !ascii) {
 			ckpt_buffer_add(b, p + i, n);
 		} else {
-			uint32_t c = utf8_decode(p + i, n);
 			if (c >= 0x10000) {
 				write_unit(b, 0xd7c0u + (c >> 10));
 				c = 0xdc00u | (c & 0x3ffu);

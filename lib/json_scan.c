@@ -3,6 +3,7 @@
 #include <string.h>
 #include "error.h"
 #include "json_scan.h"
+#include "utf8.h"
 
 /* ---- messages -------------------------------------------------------------------------------------------------- */
 
@@ -52,21 +53,6 @@ void ckpt_json_skip_space(ckpt_json_scanner *s)
 int ckpt_json_peek(const ckpt_json_scanner *s)
 {
 	return s->at < s->length ? s->text[s->at] : -1;
-}
-
-/* Bytes of the well-formed UTF-8 sequence at p (Unicode table 3-7), or 0. */
-size_t ckpt_utf8_length(const unsigned char *p, size_t left)
-{
-	unsigned char c = p[0];
-	if (c < 0x80) return 1;
-	size_t n = c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
-	if (n == 0 || left < n) return 0;
-	unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-	unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-	if (p[1] < low || p[1] > high) return 0;
-	for (size_t i = 2; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80) return 0;
-	return n;
 }
 
 static int hex_digit(unsigned char c)
@@ -129,7 +115,8 @@ static bool scan_string(ckpt_json_scanner *s)
 		} else if (c < 0x20) {
 			return fail_at(s, s->at, "control character in a string");
 		} else {
-			size_t n = ckpt_utf8_length(s->text + s->at, s->length - s->at);
+			uint32_t code_point;
+			size_t n = ckpt_utf8_decode((const char *)s->text + s->at, s->length - s->at, &code_point);
 			if (n == 0) return fail_at(s, s->at, "invalid UTF-8 in a string");
 			s->at += n;
 		}

@@ -28,7 +28,4 @@ bool ckpt_json_scan_end(ckpt_json_scanner *s); /* nothing but space is left */
 void ckpt_json_skip_space(ckpt_json_scanner *s);
 int ckpt_json_peek(const ckpt_json_scanner *s); /* the next byte, or -1 at the end */
 bool ckpt_json_fail_unexpected(const ckpt_json_scanner *s, const char *wanted);
-
-/* Bytes of the well-formed UTF-8 sequence at p, or 0. */
-size_t ckpt_utf8_length(const unsigned char *p, size_t left);
 #endif
