@@ -343,6 +343,30 @@ CKPT_API bool ckpt_save_plan_run(ckpt_save_plan *plan, const ckpt_work *work, ck
 CKPT_API bool ckpt_save(const ckpt_checkpoint *cp, const char *path, const ckpt_save_options *options,
                         const ckpt_work *work, ckpt_error *err);
 
+/* ---- models: configs --------------------------------------------------------------------------------------------- */
+
+/* What a config.json says: the kind of model and its sizes. Every field of the kind has a value: what the file does
+ * not say is filled in; other names and old names of fields are understood; unknown keys are kept. Values that make no
+ * model (a hidden size that the heads do not divide, 0 layers) are refused with the key and the reason. */
+typedef struct ckpt_config ckpt_config;
+
+/* The defaults of a model type: "bert", "gpt2", ... */
+CKPT_API ckpt_config *ckpt_config_for_type(const char *model_type, ckpt_error *err);
+/* From a config.json, or a folder that holds one. */
+CKPT_API ckpt_config *ckpt_config_open(const char *path, ckpt_error *err);
+CKPT_API ckpt_config *ckpt_config_parse(const char *text, size_t length, ckpt_error *err);
+CKPT_API void ckpt_config_free(ckpt_config *config);
+CKPT_API const char *ckpt_config_type(const ckpt_config *config);
+/* Sets count keys at once to values that are written as in JSON; a string needs no quotes. An unknown key, a wrong type,
+ * a combination that makes no model and a change that would do nothing are refused, and the config is then as it was.
+ * Fields that follow from others (head_dim, label2id, layer_types, ...) are computed again. */
+CKPT_API bool ckpt_config_set(ckpt_config *config, const char *const *keys, const char *const *values, size_t count,
+                              ckpt_error *err);
+/* The whole config as transformers prints and saves it: sorted, indented, floats as Python writes them, a newline at
+ * the end. transformers_version decides its form (4.x or 5.x) and is written into it; NULL: "5.24.0". The text belongs
+ * to the config and lasts until the next call. */
+CKPT_API const char *ckpt_config_json(ckpt_config *config, const char *transformers_version, ckpt_error *err);
+
 #ifdef __cplusplus
 }
 #endif

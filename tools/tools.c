@@ -6,10 +6,11 @@
 
 #include "tool.h"
 
-extern const ckpt_tool ckpt_tool_help, ckpt_tool_version;
+extern const ckpt_tool ckpt_tool_config, ckpt_tool_help, ckpt_tool_version;
 
 /* In the order in which `ckpt help` lists them. */
 static const ckpt_tool *const tools[] = {
+	&ckpt_tool_config,
 	&ckpt_tool_help,
 	&ckpt_tool_version,
 };

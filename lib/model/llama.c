@@ -1,0 +1,51 @@
+/* llama.c -- Llama: a pre-norm decoder with rotary positions, gated feed forward and grouped key-value heads */
+#include "config.h"
+#include "rows.h"
+
+static const ckpt_arch_row rows[] = {CKPT_LLAMA_ROWS, CKPT_LLAMA_HEADS, {0}};
+
+static const ckpt_arch_class classes[] = {
+	{"LlamaModel", "", CKPT_PART_BODY, 0},
+	{"LlamaForCausalLM", "model.", CKPT_PART_BODY | CKPT_LLAMA_LM, CKPT_CLASS_GENERATES},
+	{"LlamaForSequenceClassification", "model.", CKPT_PART_BODY | CKPT_LLAMA_SCORE, 0},
+	{"LlamaForTokenClassification", "model.", CKPT_PART_BODY | CKPT_LLAMA_TOKENS, 0},
+	{"LlamaForQuestionAnswering", "transformer.", CKPT_PART_BODY | CKPT_LLAMA_QA, 0},
+	{0},
+};
+
+static const ckpt_arch_symbol symbols[] = {CKPT_LLAMA_SYMBOLS, {0}};
+static const char *const prefixes[] = {"transformer.", NULL};
+static const char *const ignored[] = {"*rotary_emb.inv_freq", NULL};
+
+static bool derive(ckpt_config *config, ckpt_error *err)
+{
+	return ckpt_llama_head_dim(config, err) && ckpt_llama_derive(config, err);
+}
+
+static bool check(const ckpt_config *config, ckpt_error *err) { return ckpt_llama_check(config, err); }
+
+static uint32_t when(const ckpt_config *config)
+{
+	uint32_t bits = 0;
+	if (ckpt_config_bool(config, "attention_bias", false)) bits |= CKPT_WHEN_QKV_BIAS | CKPT_WHEN_O_BIAS;
+	if (ckpt_config_bool(config, "mlp_bias", false)) bits |= CKPT_WHEN_MLP_BIAS;
+	return bits;
+}
+
+const ckpt_arch ckpt_arch_llama = {
+	.type = "llama",
+	.config_class = "LlamaConfig",
+	.prefix = "model.",
+	.old_prefixes = prefixes,
+	.body = CKPT_PART_BODY,
+	.std_key = "initializer_range",
+	.rows = rows,
+	.symbols = symbols,
+	.classes = classes,
+	.ignored = ignored,
+	.layers = {'L', 0},
+	.layer_keys = {"num_hidden_layers", NULL},
+	.derive = derive,
+	.check = check,
+	.when = when,
+};

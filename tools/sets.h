@@ -1,0 +1,11 @@
+/* sets.h -- what the commands about models share: the model that the user named, and --set KEY=VALUE */
+#ifndef CKPT_TOOLS_SETS_H
+#define CKPT_TOOLS_SETS_H
+#include "tool.h"
+
+/* Applies --set options, all at once. */
+bool ckpt_sets_apply(ckpt_config *config, const ckpt_list *sets, ckpt_error *err);
+/* The config of a model type ("bert"), a config.json or a folder. A name that is both a type and a path is the type,
+ * and a remark says so. */
+ckpt_config *ckpt_sets_open(const ckpt_call *call, const char *name, ckpt_error *err);
+#endif
