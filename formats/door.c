@@ -13,7 +13,8 @@
 
 /* One line a format; of equal bids the earlier wins. */
 #define FORMATS(X)                                                                                                     \
-	X(safetensors)
+	X(safetensors)                                                                                                 \
+	X(npy)
 
 #define DECLARE(name) extern const ckpt_format ckpt_format_##name;
 FORMATS(DECLARE)
