@@ -11,15 +11,13 @@
 #include "../lib/path.h"
 #include "format.h"
 
-/* One line a format; of equal bids the earlier wins. */
-#define FORMATS(X)                                                                                                     \
-	X(safetensors)                                                                                                 \
-	X(npy)
-
-#define DECLARE(name) extern const ckpt_format ckpt_format_##name;
-FORMATS(DECLARE)
-#define ROW(name) &ckpt_format_##name,
-static const ckpt_format *const table[] = {FORMATS(ROW)};
+#define FORMAT(name) extern const ckpt_format ckpt_format_##name;
+#include "rows.h"
+#undef FORMAT
+#define FORMAT(name) &ckpt_format_##name,
+static const ckpt_format *const table[] = {
+#include "rows.h"
+};
 
 enum { COUNT = sizeof table / sizeof *table, HEAD = 4096 };
 

@@ -130,23 +130,10 @@ static bool visit_field(void *user, const char *key, const char *value, size_t l
 	return true;
 }
 
-static const char *kind_of_text(char first)
-{
-	switch (first) {
-	case '{': return "an object";
-	case '[': return "an array";
-	case '"': return "a string";
-	case 'n': return "null";
-	case 't':
-	case 'f': return "a boolean";
-	default: return "a number";
-	}
-}
-
 static bool parse_entry(st_fields *f, const char *value, size_t length, ckpt_error *err)
 {
 	if (*value != '{')
-		return ckpt_fail(err, CKPT_E_FORMAT, "the entry must be an object, found %s", kind_of_text(*value));
+		return ckpt_fail(err, CKPT_E_FORMAT, "the entry must be an object, found %s", ckpt_json_text_kind(value));
 	if (!ckpt_json_each_member(value, length, f->reader->depth, visit_field, f, err)) return false;
 	const char *missing = !f->has_dtype ? "dtype" : !f->has_shape ? "shape" : !f->has_offsets ? "data_offsets" : NULL;
 	return !missing || ckpt_fail(err, CKPT_E_FORMAT, "%s is missing", missing);
@@ -177,8 +164,8 @@ static bool visit_metadata(void *user, const char *key, const char *value, size_
 {
 	ckpt_checkpoint *cp = user;
 	if (*value != '"')
-		return ckpt_fail(err, CKPT_E_FORMAT, METADATA " must hold strings, found %s under '%s'", kind_of_text(*value),
-		                 key);
+		return ckpt_fail(err, CKPT_E_FORMAT, METADATA " must hold strings, found %s under '%s'",
+		                 ckpt_json_text_kind(value), key);
 	ckpt_json *v = ckpt_json_parse(value, length, 1, err);
 	bool ok = v && ckpt_checkpoint_metadata_set(cp, key, ckpt_json_string(v), err);
 	ckpt_json_free(v);
@@ -189,7 +176,8 @@ static bool read_metadata(st_reader *r, const char *value, size_t length, ckpt_e
 {
 	if (*value == 'n') return true; /* MLX writes null for none */
 	if (*value != '{')
-		return ckpt_fail(err, CKPT_E_FORMAT, METADATA " must be an object of strings, found %s", kind_of_text(*value));
+		return ckpt_fail(err, CKPT_E_FORMAT, METADATA " must be an object of strings, found %s",
+		                 ckpt_json_text_kind(value));
 	if (ckpt_json_each_member(value, length, r->depth, visit_metadata, r->cp, err)) return true;
 	return ckpt_error_prefix(err, METADATA);
 }

@@ -195,6 +195,19 @@ bool ckpt_json_each_member(const char *text, size_t length, uint64_t depth, ckpt
 	return ok;
 }
 
+const char *ckpt_json_text_kind(const char *value)
+{
+	switch (*value) {
+	case '{': return "an object";
+	case '[': return "an array";
+	case '"': return "a string";
+	case 'n': return "null";
+	case 't':
+	case 'f': return "a boolean";
+	default: return "a number";
+	}
+}
+
 /* ---- looking at nodes ------------------------------------------------------------------------------------------ */
 
 ckpt_json_kind ckpt_json_get_kind(const ckpt_json *v)

@@ -31,6 +31,9 @@ void ckpt_json_free(ckpt_json *root);
 typedef bool (*ckpt_json_visit_fn)(void *user, const char *key, const char *value, size_t length, ckpt_error *err);
 bool ckpt_json_each_member(const char *text, size_t length, uint64_t depth, ckpt_json_visit_fn visit, void *user,
                            ckpt_error *err);
+/* "an object", "a number", ... of a value that was handed to visit. */
+const char *ckpt_json_text_kind(const char *value);
+
 
 ckpt_json_kind ckpt_json_get_kind(const ckpt_json *v);
 const char *ckpt_json_kind_name(const ckpt_json *v); /* "an object", "a number", for messages */

@@ -95,7 +95,7 @@ static bool follow_link(walk *w, int at_fd, const char *prefix, size_t length, i
 	if (*blob >= 0) return true;
 	if (!ckpt_path_is_plain(target, "link", NULL) || w->links++ == MAX_LINKS) return fail_outside(w, part, target, err);
 	int written = snprintf(next, sizeof next, "%s%s%s", prefix, target, w->left + length);
-	if (written < 0 || (size_t)written >= sizeof next) return ckpt_fail_errno(err, ENAMETOOLONG, "'%s'", part);
+	if (written < 0 || (size_t)written >= sizeof next) return ckpt_fail_errno(err, ENAMETOOLONG, "cannot follow the symbolic link '%.200s'", part);
 	memcpy(w->left, next, (size_t)written + 1);
 	return true;
 }
@@ -133,7 +133,7 @@ static int walk_down(walk *w, int start, bool *again, ckpt_error *err)
 		strcat(strcat(prefix, part), "/"); /* prefix + left never outgrow PATH_MAX together */
 		memmove(w->left, w->left + length + 1, strlen(w->left + length + 1) + 1);
 	}
-	ckpt_fail_errno(err, errno, "cannot open '%s%s'", prefix, w->left);
+	ckpt_fail_errno(err, errno, "cannot open '%.200s%.200s'", prefix, w->left);
 	if (at >= 0) close(at);
 	return -1;
 }
@@ -146,7 +146,7 @@ ckpt_file *ckpt_path_open_below(const char *folder, const char *name, ckpt_error
 	ckpt_file *file = NULL;
 	int fd = -1, start = -1;
 	if (strlen(name) >= sizeof w.left) {
-		ckpt_fail_errno(err, ENAMETOOLONG, "cannot open '%s'", name);
+		ckpt_fail_errno(err, ENAMETOOLONG, "cannot open '%.200s'", name);
 		goto done;
 	}
 	strcpy(w.left, name);

@@ -11,11 +11,17 @@
 
 const char *unit_path(const char *name)
 {
-	static char paths[8][4096];
-	static unsigned next;
-	char *path = paths[next++ % 8];
-	snprintf(path, sizeof paths[0], "%s/%s", unit_folder(), name);
-	return path;
+	static struct kept {
+		struct kept *next;
+		char path[];
+	} *all; /* stays reachable up to the end of the run */
+	size_t size = strlen(unit_folder()) + strlen(name) + 2;
+	struct kept *k = malloc(sizeof *k + size);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(k);
+	snprintf(k->path, size, "%s/%s", unit_folder(), name);
+	k->next = all;
+	all = k;
+	return k->path;
 }
 
 const char *unit_write(const char *name, const void *data, size_t length)

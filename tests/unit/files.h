@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Path of `name` below the run's folder, in one of eight buffers that are used in turn. */
+/* Path of `name` below the run's folder; stays valid. */
 const char *unit_path(const char *name);
 /* Writes a file of that name and returns its path; the folder must exist. */
 const char *unit_write(const char *name, const void *data, size_t length);

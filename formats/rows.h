@@ -1,0 +1,5 @@
+/* rows.h -- the formats, one line each; of equal bids the earlier wins */
+FORMAT(folder)
+FORMAT(sharded)
+FORMAT(safetensors)
+FORMAT(npy)
