@@ -367,6 +367,17 @@ CKPT_API bool ckpt_config_set(ckpt_config *config, const char *const *keys, cons
  * to the config and lasts until the next call. */
 CKPT_API const char *ckpt_config_json(ckpt_config *config, const char *transformers_version, ckpt_error *err);
 
+/* ---- models: binding weights to an architecture ------------------------------------------------------------------ */
+
+/* A config, a class of its architecture ("BertForMaskedLM") and a checkpoint bound together. */
+typedef struct ckpt_model ckpt_model;
+
+CKPT_API void ckpt_model_free(ckpt_model *model);
+CKPT_API const char *ckpt_model_type(const ckpt_model *model);  /* "bert" */
+CKPT_API const char *ckpt_model_class(const ckpt_model *model); /* "BertForMaskedLM" */
+/* Parameters; tied ones count once, buffers do not. */
+CKPT_API uint64_t ckpt_model_parameters(const ckpt_model *model);
+
 #ifdef __cplusplus
 }
 #endif

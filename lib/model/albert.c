@@ -13,7 +13,7 @@ enum {
 #define LAYER "encoder.albert_layer_groups.{G}.albert_layers.{J}"
 
 static const ckpt_arch_row rows[] = {
-	CKPT_BERT_EMBEDDINGS(0),
+	CKPT_BERT_EMBEDDINGS,
 	CKPT_LINEAR(CKPT_PART_BODY, 0, "encoder.embedding_hidden_mapping_in", "H", "E"),
 	CKPT_NORM(CKPT_PART_BODY, 0, LAYER ".full_layer_layer_norm", "H"),
 	CKPT_LINEAR(CKPT_PART_BODY, 0, LAYER ".attention.query", "H", "H"),

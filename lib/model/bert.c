@@ -11,7 +11,7 @@ enum {
 };
 
 static const ckpt_arch_row rows[] = {
-	CKPT_BERT_EMBEDDINGS(0),
+	CKPT_BERT_EMBEDDINGS,
 	CKPT_BERT_LAYERS,
 	CKPT_LINEAR(CKPT_PART_POOLER, 0, "pooler.dense", "H", "H"),
 	{"cls.predictions.bias", "V", MLM, 0, CKPT_INIT_ZERO, 0, NULL, NULL},

@@ -12,7 +12,7 @@ enum {
 };
 
 static const ckpt_arch_row rows[] = {
-	CKPT_BERT_EMBEDDINGS(0),
+	CKPT_BERT_EMBEDDINGS,
 	CKPT_LINEAR(CKPT_PART_BODY, CKPT_WHEN_PROJECT, "embeddings_project", "H", "E"),
 	CKPT_BERT_LAYERS,
 	CKPT_NORM(GENERATOR, 0, "generator_predictions.LayerNorm", "E"),

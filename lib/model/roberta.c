@@ -11,7 +11,10 @@ enum {
 };
 
 static const ckpt_arch_row rows[] = {
-	CKPT_BERT_EMBEDDINGS(CKPT_ROW_PAD),
+	{"embeddings.word_embeddings.weight", "V,E", CKPT_PART_BODY, 0, CKPT_INIT_NORMAL, CKPT_ROW_PAD, NULL, NULL},
+	CKPT_MATRIX(CKPT_PART_BODY, 0, "embeddings.token_type_embeddings", "T", "E"),
+	CKPT_NORM(CKPT_PART_BODY, 0, "embeddings.LayerNorm", "E"),
+	{"embeddings.position_embeddings.weight", "P,E", CKPT_PART_BODY, 0, CKPT_INIT_NORMAL, CKPT_ROW_PAD, NULL, NULL},
 	CKPT_BERT_LAYERS,
 	CKPT_LINEAR(CKPT_PART_POOLER, 0, "pooler.dense", "H", "H"),
 	{"lm_head.bias", "V", LM, 0, CKPT_INIT_ZERO, 0, NULL, NULL},

@@ -4,12 +4,11 @@
 #include "arch.h"
 
 /* Embeddings of the BERT family: E is the width of the tables. */
-#define CKPT_BERT_EMBEDDINGS(position_flags)                                                                           \
+#define CKPT_BERT_EMBEDDINGS                                                                                           \
 	{"embeddings.word_embeddings.weight", "V,E", CKPT_PART_BODY, 0, CKPT_INIT_NORMAL, CKPT_ROW_PAD, NULL, NULL},   \
-	{"embeddings.position_embeddings.weight", "P,E", CKPT_PART_BODY, 0, CKPT_INIT_NORMAL, position_flags, NULL,    \
-	 NULL},                                                                                                        \
-	CKPT_MATRIX(CKPT_PART_BODY, 0, "embeddings.token_type_embeddings", "T", "E"),                                  \
-	CKPT_NORM(CKPT_PART_BODY, 0, "embeddings.LayerNorm", "E")
+		CKPT_MATRIX(CKPT_PART_BODY, 0, "embeddings.position_embeddings", "P", "E"),                            \
+		CKPT_MATRIX(CKPT_PART_BODY, 0, "embeddings.token_type_embeddings", "T", "E"),                          \
+		CKPT_NORM(CKPT_PART_BODY, 0, "embeddings.LayerNorm", "E")
 
 #define CKPT_BERT_ATTENTION(when, name)                                                                                \
 	CKPT_LINEAR(CKPT_PART_BODY, when, name ".self.query", "H", "H"),                                               \
