@@ -280,7 +280,7 @@ static ckpt_checkpoint *st_open(const ckpt_open_context *context, ckpt_error *er
 	st_reader r = {.sorted = true, .depth = context->limits.depth};
 	ckpt_checkpoint *result = NULL;
 	char *header = NULL;
-	uint64_t length;
+	uint64_t length = 0;
 	if (!read_length(context, &length, err)) goto done;
 	header = malloc(length + 1);
 	r.cp = ckpt_checkpoint_new(err);

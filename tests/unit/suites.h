@@ -1,6 +1,7 @@
 /* suites.h -- the unit suites, in the order of the floors: one line each */
 UNIT(version)
 UNIT(error)
+UNIT(limits)
 UNIT(file)
 UNIT(source)
 UNIT(checkpoint)

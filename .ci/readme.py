@@ -1,0 +1,64 @@
+# readme.py -- runs the commands of README.md in a fresh copy of the tree and compares what they print
+"""A block marked ```console holds commands after `$ ` and below each its output; a line `...` stands for any lines.
+
+    python3 readme.py SOURCE FOLDER
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+
+def blocks(text):
+    """(command, expected lines) of every console block, in order."""
+    for body in re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S):
+        command, expected = None, []
+        for line in body.splitlines():
+            if line.startswith("$ "):
+                if command is not None:
+                    yield command, expected
+                command, expected = line[2:], []
+            else:
+                expected.append(line)
+        if command is not None:
+            yield command, expected
+
+
+def matches(expected, got):
+    """Lines are equal; `...` matches any number of lines."""
+    pattern = "".join(r"(?:.*\n)*?" if line.strip() == "..." else re.escape(line.rstrip()) + r"[ ]*\n" for line in expected)
+    return re.fullmatch(pattern, "".join(line.rstrip() + "\n" for line in got))
+
+
+def trim(lines):
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
+
+
+def main():
+    source, folder = sys.argv[1:3]
+    ignore = shutil.ignore_patterns("configure", "autom4te.cache", "build-aux", "Makefile.in", "aclocal.m4")
+    shutil.copytree(source, folder, ignore=ignore)
+    with open(os.path.join(folder, "README.md"), encoding="utf-8") as f:
+        rows = list(blocks(f.read()))
+    bad = 0
+    for command, expected in rows:
+        run = subprocess.run(["bash", "-c", command], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT)
+        got = trim(run.stdout.decode("utf-8", "replace").splitlines())
+        good = matches(trim(list(expected)), got)
+        print(("ok   " if good else "FAIL ") + command, flush=True)
+        if not good:
+            bad += 1
+            print(f"     exit {run.returncode}; expected:")
+            print("\n".join("     < " + x for x in expected))
+            print("     got:")
+            print("\n".join("     > " + x for x in got[:200]))
+    print(f"{len(rows) - bad} of {len(rows)} commands print what README.md says")
+    return 1 if bad or not rows else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
