@@ -212,6 +212,7 @@ static bool set_value(const parser *p, const found *f, const char *text)
 	const ckpt_option *o = f->option;
 	void *field = (char *)f->values + o->field;
 	ckpt_dtype dtype;
+	uint64_t size;
 	switch (o->kind) {
 	case CKPT_OPTION_FLAG:
 		*(bool *)field = true;
@@ -224,7 +225,9 @@ static bool set_value(const parser *p, const found *f, const char *text)
 	case CKPT_OPTION_COUNT:
 		return set_count(p, o, field, text);
 	case CKPT_OPTION_SIZE:
-		if (!ckpt_parse_size(text, field)) return bad_value(p, o, "a size such as 500MB, 5GB or 1GiB", text);
+		if (!ckpt_parse_size(text, &size) || size < o->low)
+			return bad_value(p, o, "a size such as 500MB, 5GB or 1GiB", text);
+		*(uint64_t *)field = size;
 		return true;
 	case CKPT_OPTION_REAL:
 		return set_real(p, o, field, text);

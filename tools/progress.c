@@ -68,8 +68,8 @@ static bool tick(void *user, uint64_t done, uint64_t total)
 {
 	ckpt_progress *p = user;
 	double now;
-	p->done = done;
-	p->total = total;
+	p->done = p->done_before + done;
+	p->total = p->total_of_all ? p->total_of_all : total;
 	if (caught) return false;
 	if (p->width == 0) return true;
 	now = ckpt_now();
@@ -85,6 +85,13 @@ static bool tick(void *user, uint64_t done, uint64_t total)
 ckpt_work ckpt_progress_work(ckpt_progress *p)
 {
 	return (ckpt_work){.threads = p->threads, .progress = tick, .user = p};
+}
+
+ckpt_work ckpt_progress_part(ckpt_progress *p, uint64_t before, uint64_t total)
+{
+	p->done_before = before;
+	p->total_of_all = total;
+	return ckpt_progress_work(p);
 }
 
 double ckpt_progress_end(ckpt_progress *p)

@@ -6,14 +6,18 @@
 
 #include "tool.h"
 
-extern const ckpt_tool ckpt_tool_config, ckpt_tool_help, ckpt_tool_version;
+/* One line a subcommand, in the order in which `ckpt help` lists them. */
+#define TOOLS(X)                                                                                                       \
+	X(inspect)                                                                                                     \
+	X(convert)                                                                                                     \
+	X(config)                                                                                                      \
+	X(help)                                                                                                        \
+	X(version)
 
-/* In the order in which `ckpt help` lists them. */
-static const ckpt_tool *const tools[] = {
-	&ckpt_tool_config,
-	&ckpt_tool_help,
-	&ckpt_tool_version,
-};
+#define DECLARE(name) extern const ckpt_tool ckpt_tool_##name;
+TOOLS(DECLARE)
+#define ROW(name) &ckpt_tool_##name,
+static const ckpt_tool *const tools[] = {TOOLS(ROW)};
 
 const ckpt_tool *ckpt_tool_at(size_t i)
 {

@@ -1,0 +1,173 @@
+/* cmd_inspect.c -- ckpt inspect: what a checkpoint holds */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/checkpoint.h"
+#include "graph.h"
+#include "inspect.h"
+#include "progress.h"
+
+struct inspect_options {
+	bool json, tree, stats, hash;
+	ckpt_list include, exclude;
+};
+
+#define AT(field) offsetof(struct inspect_options, field)
+
+static const ckpt_option options[] = {
+	{"tree", 0, CKPT_OPTION_FLAG, AT(tree), NULL,
+         "show tensors by the parts of their names, with subtotals; layers that are alike are folded into one", 0, 0},
+	{"include", 0, CKPT_OPTION_LIST, AT(include), "GLOB",
+         "only tensors whose name matches (`*` also matches dots); may be repeated", 0, 0},
+	{"exclude", 0, CKPT_OPTION_LIST, AT(exclude), "GLOB", "without tensors whose name matches; may be repeated", 0, 0},
+	{"stats", 0, CKPT_OPTION_FLAG, AT(stats), NULL,
+         "read every tensor and show min, max, mean, standard deviation, largest magnitude, zeros, NaN and infinite values", 0,
+         0},
+	{"hash", 0, CKPT_OPTION_FLAG, AT(hash), NULL,
+         "read every tensor and show its SHA-256, and one fingerprint of all that is equal for equal tensors in any format, "
+         "order or sharding",
+         0, 0},
+	{"json", 0, CKPT_OPTION_FLAG, AT(json), NULL, "print JSON (see below)", 0, 0},
+	{0},
+};
+
+static void add(ckpt_tally *tally, const ckpt_tensor *t)
+{
+	tally->tensors++;
+	if (ckpt_tensor_alias_of(t)) {
+		tally->aliases++;
+		return;
+	}
+	tally->parameters += ckpt_tensor_elements(t);
+	tally->bytes += ckpt_tensor_bytes(t);
+}
+
+static bool collect_stats(ckpt_inspection *in, ckpt_error *err)
+{
+	size_t count = ckpt_checkpoint_tensor_count(in->cp);
+	uint64_t done = 0, total = in->all.bytes;
+	ckpt_progress progress;
+	bool ok = true;
+	in->stats = calloc(count + 1, sizeof *in->stats);
+	if (!in->stats) return ckpt_fail_nomem(err);
+	ckpt_progress_begin(&progress, in->call, "measuring");
+	for (size_t i = 0; i < count && ok; i++) {
+		const ckpt_tensor *t = ckpt_checkpoint_tensor_at(in->cp, i);
+		ckpt_work work = ckpt_progress_part(&progress, done, total);
+		if (t->alias_of != SIZE_MAX)
+			in->stats[i] = in->stats[t->alias_of];
+		else
+			ok = ckpt_tensor_stats(t, &work, &in->stats[i], err);
+		if (t->alias_of == SIZE_MAX) done += ckpt_tensor_bytes(t);
+	}
+	ckpt_progress_end(&progress);
+	return ok;
+}
+
+static bool collect_hashes(ckpt_inspection *in, ckpt_error *err)
+{
+	ckpt_progress progress;
+	in->hashes = calloc(ckpt_checkpoint_tensor_count(in->cp) + 1, sizeof *in->hashes);
+	if (!in->hashes) return ckpt_fail_nomem(err);
+	ckpt_progress_begin(&progress, in->call, "hashing");
+	ckpt_work work = ckpt_progress_work(&progress);
+	bool ok = ckpt_checkpoint_sha256(in->cp, &work, in->hashes, in->fingerprint, err);
+	ckpt_progress_end(&progress);
+	return ok;
+}
+
+static bool collect(ckpt_inspection *in, const struct inspect_options *o, ckpt_error *err)
+{
+	const ckpt_value *value = ckpt_checkpoint_value(in->cp);
+	for (size_t i = 0; i < ckpt_checkpoint_tensor_count(in->cp); i++) {
+		const ckpt_tensor *t = ckpt_checkpoint_tensor_at(in->cp, i);
+		add(&in->all, t);
+		add(&in->by_dtype[ckpt_tensor_dtype(t)], t);
+	}
+	if (value && !ckpt_values_any(value, &in->values, err)) return false;
+	if (o->stats && !collect_stats(in, err)) return false;
+	return !o->hash || collect_hashes(in, err);
+}
+
+static int run(const ckpt_call *call, ckpt_error *err)
+{
+	const struct inspect_options *o = call->options;
+	ckpt_inspection in = {.call = call, .path = call->arguments[0]};
+	ckpt_checkpoint *cp = NULL;
+	int code = CKPT_EXIT_BY_ERROR;
+	if (o->tree && (o->json || o->stats)) {
+		ckpt_fail(err, CKPT_E_USAGE, "--tree and --%s exclude each other", o->json ? "json" : "stats");
+		goto done;
+	}
+	cp = ckpt_call_open(call, in.path, err);
+	if (!cp) goto done;
+	if ((o->include.count || o->exclude.count) &&
+	    !ckpt_checkpoint_select(cp, o->include.items, o->include.count, o->exclude.items, o->exclude.count, err))
+		goto done;
+	in.cp = cp;
+	if (!collect(&in, o, err)) {
+		if (err->code != CKPT_E_CANCELLED) ckpt_error_prefix(err, "%s", in.path);
+		goto done;
+	}
+	if (o->json ? ckpt_inspect_json(&in, err) : ckpt_inspect_text(&in, o->tree, err)) code = CKPT_EXIT_OK;
+done:
+	free(in.stats);
+	free(in.hashes);
+	ckpt_checkpoint_free(cp);
+	return code;
+}
+
+static const char *const synopsis[] = {"PATH [OPTION]...", NULL};
+
+static const ckpt_paragraph description[] = {
+	{NULL, "Shows one line for each tensor (name, dtype, shape, bytes, and the tensor with which it shares them), what else the "
+               "file holds (metadata, and the other values of a pickle as a tree), and totals by dtype. `PATH` is a file in any "
+               "format that ckpt reads, or a folder with a model in it. Nothing in a pickle is ever executed. Without `--stats` "
+               "and `--hash` only headers are read."},
+	{NULL, "Tensors over the very same bytes (tied weights) are aliases of the first of them; totals count their parameters and "
+               "bytes once. A training checkpoint is shown with the dotted paths of its tensors; `--root` picks one part of it."},
+	{NULL, "On a terminal lines are cut to its width; elsewhere they are as long as they need to be."},
+	{"Json", "With `--json` standard output is one object. Integers are exact; names that are no UTF-8 have their bytes as "
+                 "`\\udcXX`, as Python's surrogateescape has them. Its keys, in this order:"},
+	{NULL, "  path, format, detail   the path as given, the format's name, more about it in words\n"
+               "  notes       list of remarks made while reading\n"
+               "  roots       parts of a training checkpoint that look like state dicts\n"
+               "  metadata    object of strings\n"
+               "  tensors     list of {name, dtype, shape, bytes, alias_of}; alias_of is null or\n"
+               "              a name; with --hash also sha256 (of the little-endian, row-major\n"
+               "              bytes), with --stats also stats: {min, max, mean, std, absmax,\n"
+               "              zeros, nans, infs}, where null stands for no value\n"
+               "  values      what a pickle holds when that is more than dictionaries of\n"
+               "              tensors, else null\n"
+               "  totals      {tensors, aliases, parameters, bytes, dtypes: {F32: {the same}}}\n"
+               "  fingerprint with --hash: SHA-256 over the lines NAME, NUL, DTYPE, NUL,\n"
+               "              [d0,d1], NUL, SHA256 of all tensors, sorted by name"},
+	{NULL, "In `values` None, bool, int, float, str, list, tuple and dict are what JSON has for them. Else an object stands whose "
+               "first key begins with a dollar sign: `$tensor` (a name, or null), `$float` (nan, inf, -inf), `$int` (in "
+               "hexadecimal), `$bytes` (in hexadecimal), `$set`, `$dict` (pairs, when keys are no strings or integers), `$global` (a name "
+               "that Python would import), `$object` (what Python would call, with arguments, items, state), `$id` and `$value` (a "
+               "value that comes up again as `$ref`), `$deep` (nested deeper than the limit)."},
+	{0},
+};
+
+static const ckpt_example examples[] = {
+	{"ckpt inspect pytorch_model.bin", "Everything in a file that torch wrote."},
+	{"ckpt inspect --tree model.safetensors", "The same tensors as a tree, equal layers folded."},
+	{"ckpt inspect --include '*.bias' --stats model.safetensors", "Statistics of the biases alone."},
+	{"ckpt inspect --hash --json model.safetensors", "Digests, for scripts."},
+	{0},
+};
+
+const ckpt_tool ckpt_tool_inspect = {
+	.name = "inspect",
+	.summary = "show the tensors, metadata and other values of a checkpoint",
+	.synopsis = synopsis,
+	.description = description,
+	.options = options,
+	.options_size = sizeof(struct inspect_options),
+	.uses = CKPT_USES_READ | CKPT_USES_WORK,
+	.arguments_min = 1,
+	.arguments_max = 1,
+	.examples = examples,
+	.run = run,
+};

@@ -1,0 +1,21 @@
+/* convert.h -- the parts of `ckpt convert`: what gets lost on the way, and whether all else arrived */
+#ifndef CKPT_TOOLS_CONVERT_H
+#define CKPT_TOOLS_CONVERT_H
+#include "../formats/format.h"
+#include "tool.h"
+
+typedef struct ckpt_conversion {
+	const ckpt_call *call;
+	const char *source, *target;
+	const char *root;          /* the part of a training checkpoint that is converted, or NULL: all of it */
+	const ckpt_checkpoint *cp; /* as it will be written */
+	const ckpt_save_plan *plan;
+	const ckpt_format *format; /* of the output */
+	ckpt_alias_policy aliases;
+} ckpt_conversion;
+
+/* Says, one line each, what the source holds and the output will not: values, metadata, aliases. */
+bool ckpt_convert_losses(const ckpt_conversion *c, ckpt_error *err);
+/* Reads the output again and compares every tensor by its SHA-256. *equal: the verdict, which it prints. */
+bool ckpt_convert_check(const ckpt_conversion *c, bool *equal, ckpt_error *err);
+#endif
