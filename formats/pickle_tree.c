@@ -58,7 +58,7 @@ static bool pop(walk *w)
 	return true;
 }
 
-static void memo_node(walk *w, const ckpt_value *v) { ckpt_pickle_remember(w->p, v, ckpt_pickle_memo(w->p)); }
+static void memo_node(walk *w, const ckpt_value *v) { ckpt_pickle_remember(w->p, v, ckpt_pickle_memoize(w->p)); }
 
 /* ---- values without parts ---- */
 
@@ -113,7 +113,7 @@ static bool write_bytes_call(walk *w, const ckpt_value *v)
 		if (!write_latin1(w, v, &ignored)) return false;
 		ckpt_pickle_word(w->p, "latin1");
 		ckpt_pickle_tuple(w->p, 2);
-		ckpt_pickle_memo(w->p);
+		ckpt_pickle_memoize(w->p);
 	}
 	ckpt_pickle_op(w->p, CKPT_OP_REDUCE);
 	return true;
@@ -133,10 +133,10 @@ static bool write_bytearray(walk *w, const ckpt_value *v)
 	ckpt_pickle_global(w->p, "__builtin__", "bytearray");
 	if (arguments) {
 		if (!write_bytes_call(w, v)) return false;
-		ckpt_pickle_memo(w->p);
+		ckpt_pickle_memoize(w->p);
 	}
 	ckpt_pickle_tuple(w->p, arguments);
-	if (arguments) ckpt_pickle_memo(w->p);
+	if (arguments) ckpt_pickle_memoize(w->p);
 	ckpt_pickle_op(w->p, CKPT_OP_REDUCE);
 	memo_node(w, v);
 	return true;
@@ -423,11 +423,11 @@ static bool step_set(walk *w, frame *f)
 		f->step = 1;
 		ckpt_pickle_global(w->p, "__builtin__", f->v->kind == CKPT_VALUE_SET ? "set" : "frozenset");
 		ckpt_pickle_op(w->p, CKPT_OP_EMPTY_LIST);
-		ckpt_pickle_memo(w->p);
+		ckpt_pickle_memoize(w->p);
 		return push_batches(w, f->v, f->v->u.list.items, f->v->u.list.count, false, true);
 	}
 	ckpt_pickle_tuple(w->p, 1);
-	ckpt_pickle_memo(w->p);
+	ckpt_pickle_memoize(w->p);
 	ckpt_pickle_op(w->p, CKPT_OP_REDUCE);
 	if (!made_by_its_parts(w, f->v, 1)) memo_node(w, f->v);
 	return pop(w);

@@ -235,10 +235,10 @@ void ckpt_pickle_ints(ckpt_pickler *p, const uint64_t *values, size_t count)
 	if (count > 3) ckpt_pickle_op(p, CKPT_OP_MARK);
 	for (size_t i = 0; i < count; i++) ckpt_pickle_int(p, (int64_t)values[i]);
 	ckpt_pickle_tuple(p, count);
-	if (count) ckpt_pickle_memo(p);
+	if (count) ckpt_pickle_memoize(p);
 }
 
-uint32_t ckpt_pickle_memo(ckpt_pickler *p)
+uint32_t ckpt_pickle_memoize(ckpt_pickler *p)
 {
 	if (p->next < 256)
 		op_number(p, 'q', p->next, 1);
@@ -261,7 +261,7 @@ uint32_t ckpt_pickle_string(ckpt_pickler *p, const char *utf8, size_t length)
 	if (length > UINT32_MAX) p->out.failed = true;
 	op_number(p, 'X', (uint32_t)length, 4);
 	ckpt_buffer_add(&p->out, utf8, length);
-	return ckpt_pickle_memo(p);
+	return ckpt_pickle_memoize(p);
 }
 
 uint32_t ckpt_pickle_word(ckpt_pickler *p, const char *word)
@@ -298,12 +298,12 @@ static void dotted_global(ckpt_pickler *p, const char *module, const char *name)
 	size_t length = strcspn(name, ".");
 	op_global(p, module, name, length);
 	while (name[length]) {
-		ckpt_pickle_memo(p);
+		ckpt_pickle_memoize(p);
 		name += length + 1;
 		length = strcspn(name, ".");
 		ckpt_pickle_string(p, name, length);
 		ckpt_pickle_tuple(p, 2);
-		ckpt_pickle_memo(p);
+		ckpt_pickle_memoize(p);
 		ckpt_pickle_op(p, CKPT_OP_REDUCE);
 	}
 }
@@ -319,5 +319,5 @@ uint32_t ckpt_pickle_global(ckpt_pickler *p, const char *module, const char *nam
 		dotted_global(p, module, name);
 	else
 		op_global(p, module, name, strlen(name));
-	return name_add(p, module, name, ckpt_pickle_memo(p));
+	return name_add(p, module, name, ckpt_pickle_memoize(p));
 }

@@ -55,7 +55,7 @@ void ckpt_pickle_tuple(ckpt_pickler *p, size_t count);
 /* A tuple of integers, as shapes and strides are; in the memo when it is not empty. */
 void ckpt_pickle_ints(ckpt_pickler *p, const uint64_t *values, size_t count);
 
-uint32_t ckpt_pickle_memo(ckpt_pickler *p); /* what was written last */
+uint32_t ckpt_pickle_memoize(ckpt_pickler *p); /* what was written last */
 void ckpt_pickle_get(ckpt_pickler *p, uint32_t index);
 uint32_t ckpt_pickle_string(ckpt_pickler *p, const char *utf8, size_t length);
 /* A string that is one object wherever it comes up, as literals of Python code are. Borrowed until the stream ends. */

@@ -24,11 +24,11 @@ enum { BATCH = 1000, ID_ITEMS = 5 };
 
 /* ---- storages ---- */
 
-static bool add_entry(ckpt_torch_pickle *w, ckpt_torch_storage e, size_t *slot, ckpt_error *err)
+static bool add_entry(ckpt_torch_pickle *w, ckpt_torch_saved e, size_t *slot, ckpt_error *err)
 {
 	if (w->storage_count == w->storage_capacity) {
 		size_t capacity = w->storage_capacity ? w->storage_capacity * 2 : 64;
-		ckpt_torch_storage *grown = reallocarray(w->storages, capacity, sizeof *grown);
+		ckpt_torch_saved *grown = reallocarray(w->storages, capacity, sizeof *grown);
 		if (!grown) return ckpt_fail_nomem(err);
 		w->storages = grown;
 		w->storage_capacity = capacity;
@@ -44,7 +44,7 @@ uint64_t ckpt_torch_key(const ckpt_torch_pickle *w, size_t index)
 	return index + (w->legacy ? FIRST_LEGACY_KEY : 0);
 }
 
-uint64_t ckpt_torch_storage_elements(const ckpt_torch_storage *e)
+uint64_t ckpt_torch_saved_elements(const ckpt_torch_saved *e)
 {
 	return e->untyped ? e->source->length : e->source->length / ckpt_dtype_get(e->dtype)->torch_bytes;
 }
@@ -53,7 +53,7 @@ uint64_t ckpt_torch_storage_elements(const ckpt_torch_storage *e)
 static void write_key(ckpt_torch_pickle *w, size_t index, const ckpt_value *was)
 {
 	char key[24];
-	ckpt_torch_storage *e = &w->storages[index];
+	ckpt_torch_saved *e = &w->storages[index];
 	int length = snprintf(key, sizeof key, "%" PRIu64, ckpt_torch_key(w, index));
 	bool same = !w->legacy && was && was->kind == CKPT_VALUE_STRING && strcmp(was->u.text.bytes, key) == 0;
 	if (same && e->key_memo == NO_MEMO) ckpt_pickle_known(w->p, was, &e->key_memo);
@@ -77,7 +77,7 @@ static void write_word(ckpt_torch_pickle *w, const char *word, const ckpt_value 
 static void write_storage(ckpt_torch_pickle *w, size_t index, const ckpt_value *id)
 {
 	static ckpt_value *const none[ID_ITEMS];
-	const ckpt_torch_storage *e = &w->storages[index];
+	const ckpt_torch_saved *e = &w->storages[index];
 	bool tuple = id && id->kind == CKPT_VALUE_TUPLE && id->u.list.count >= ID_ITEMS;
 	ckpt_value *const *was = tuple ? id->u.list.items : none;
 	ckpt_pickle_op(w->p, CKPT_OP_MARK);
@@ -88,10 +88,10 @@ static void write_storage(ckpt_torch_pickle *w, size_t index, const ckpt_value *
 		ckpt_pickle_global(w->p, "torch", ckpt_dtype_get(e->dtype)->storage);
 	write_key(w, index, was[2]);
 	write_word(w, "cpu", was[3]);
-	ckpt_pickle_int(w->p, (int64_t)ckpt_torch_storage_elements(e));
+	ckpt_pickle_int(w->p, (int64_t)ckpt_torch_saved_elements(e));
 	if (w->legacy) ckpt_pickle_op(w->p, CKPT_OP_NONE);
 	ckpt_pickle_tuple(w->p, ID_ITEMS);
-	ckpt_pickle_memo(w->p);
+	ckpt_pickle_memoize(w->p);
 	ckpt_pickle_op(w->p, CKPT_OP_PERSID);
 }
 
@@ -115,7 +115,7 @@ static bool write_kept_storage(ckpt_torch_pickle *w, const ckpt_value *v, ckpt_e
 		                 s->source->length, ckpt_dtype_name(s->dtype));
 	size_t *slot = &w->of_storage[s->number];
 	const char *label = w->labels[s->number];
-	ckpt_torch_storage e = {.source = s->source, .label = label, .dtype = s->dtype, .untyped = untyped};
+	ckpt_torch_saved e = {.source = s->source, .label = label, .dtype = s->dtype, .untyped = untyped};
 	if (!*slot && !add_entry(w, e, slot, err)) return false;
 	write_storage(w, *slot - 1, v->u.persid.id);
 	return true;
@@ -170,7 +170,19 @@ static void write_hooks(ckpt_torch_pickle *w)
 	ckpt_pickle_global(w->p, "collections", "OrderedDict");
 	ckpt_pickle_tuple(w->p, 0);
 	ckpt_pickle_op(w->p, CKPT_OP_REDUCE);
-	ckpt_pickle_memo(w->p);
+	ckpt_pickle_memoize(w->p);
+}
+
+/* The slot, filled: a storage that holds the tensor's bytes alone. NULL with an error that names the tensor. */
+static const size_t *own_storage(ckpt_torch_pickle *w, size_t index, ckpt_error *err)
+{
+	const ckpt_tensor *t = &w->cp->tensors[index];
+	bool untyped = !ckpt_dtype_get(t->dtype)->storage;
+	ckpt_torch_saved e = {.source = t->source, .label = t->name, .dtype = t->dtype, .untyped = untyped};
+	size_t *slot = own_slot(w, index);
+	if (check_dtype(w, t->dtype, err) && (*slot || add_entry(w, e, slot, err))) return slot;
+	ckpt_error_prefix(err, "tensor '%s'", t->name);
+	return NULL;
 }
 
 /* The tensor as a contiguous one on a storage of its own. memo: where the memo holds it. */
@@ -179,11 +191,9 @@ static bool write_tensor(ckpt_torch_pickle *w, size_t index, bool requires_grad,
 	const ckpt_tensor *t = &w->cp->tensors[index];
 	const ckpt_dtype_info *info = ckpt_dtype_get(t->dtype);
 	uint64_t shape[CKPT_MAX_RANK], stride[CKPT_MAX_RANK];
-	size_t *slot = own_slot(w, index);
-	ckpt_torch_storage e = {.source = t->source, .label = t->name, .dtype = t->dtype, .untyped = !info->storage};
-	if (!check_dtype(w, t->dtype, err) || !torch_shape(t, shape, stride, err) ||
-	    (!*slot && !add_entry(w, e, slot, err)))
-		return ckpt_error_prefix(err, "tensor '%s'", t->name);
+	const size_t *slot = own_storage(w, index, err);
+	if (!slot) return false;
+	if (!torch_shape(t, shape, stride, err)) return ckpt_error_prefix(err, "tensor '%s'", t->name);
 	ckpt_pickle_global(w->p, "torch._utils", info->storage ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3");
 	ckpt_pickle_op(w->p, CKPT_OP_MARK);
 	write_storage(w, *slot - 1, NULL);
@@ -194,9 +204,9 @@ static bool write_tensor(ckpt_torch_pickle *w, size_t index, bool requires_grad,
 	write_hooks(w);
 	if (!info->storage) ckpt_pickle_global(w->p, "torch", info->torch);
 	ckpt_pickle_tuple(w->p, 6);
-	ckpt_pickle_memo(w->p);
+	ckpt_pickle_memoize(w->p);
 	ckpt_pickle_op(w->p, CKPT_OP_REDUCE);
-	*memo = ckpt_pickle_memo(w->p);
+	*memo = ckpt_pickle_memoize(w->p);
 	return true;
 }
 
@@ -225,11 +235,10 @@ static ckpt_pickle_answer tree_tensor(ckpt_torch_pickle *w, const ckpt_value *v,
 	const ckpt_value *inner = argument(v, 0);
 	if (v->tensor >= w->cp->count || (inner && inner->kind == CKPT_VALUE_TENSOR)) return CKPT_PICKLE_WALK;
 	const ckpt_tensor *t = &w->cp->tensors[v->tensor];
-	bool kept = t->value && t->storage;
-	bool copied = w->copy_aliases && ckpt_dtype_get(t->dtype)->kind != CKPT_CLASS_OPAQUE;
-	if (kept && !copied) {
+	bool copied = w->copy_aliases && t->storage && ckpt_dtype_get(t->dtype)->kind != CKPT_CLASS_OPAQUE;
+	if (t->value && !copied) {
 		const ckpt_storage *s = t->storage;
-		if (!w->legacy || (!s->untyped && ckpt_dtype_get(s->dtype)->storage)) return CKPT_PICKLE_WALK;
+		if (!w->legacy || !s || (!s->untyped && ckpt_dtype_get(s->dtype)->storage)) return CKPT_PICKLE_WALK;
 		refuse_untyped(ckpt_dtype_name(t->dtype), err);
 		ckpt_error_prefix(err, "tensor '%s'", t->name);
 		return CKPT_PICKLE_FAILED;
@@ -237,6 +246,15 @@ static ckpt_pickle_answer tree_tensor(ckpt_torch_pickle *w, const ckpt_value *v,
 	if (!write_tensor(w, v->tensor, requires_grad(v), &memo, err)) return CKPT_PICKLE_FAILED;
 	if (!copied) ckpt_pickle_remember(w->p, v, memo);
 	return CKPT_PICKLE_WRITTEN;
+}
+
+/* A storage of the tree; one that is listed as a tensor by itself may have been changed by an edit. */
+static bool tree_storage(ckpt_torch_pickle *w, const ckpt_value *v, ckpt_error *err)
+{
+	if (v->tensor >= w->cp->count || w->cp->tensors[v->tensor].value) return write_kept_storage(w, v, err);
+	const size_t *slot = own_storage(w, v->tensor, err);
+	if (slot) write_storage(w, *slot - 1, v->u.persid.id);
+	return slot != NULL;
 }
 
 /* Old files name the class of a module as ('module', class, file, source): an archive holds the class alone. */
@@ -262,7 +280,7 @@ static ckpt_pickle_answer tree_hook(void *user, ckpt_pickler *p, const ckpt_valu
 	(void)p;
 	if (v->kind == CKPT_VALUE_TENSOR) return tree_tensor(w, v, err);
 	if (v->kind == CKPT_VALUE_PERSID) return tree_persid(w, v, err);
-	return write_kept_storage(w, v, err) ? CKPT_PICKLE_WRITTEN : CKPT_PICKLE_FAILED;
+	return tree_storage(w, v, err) ? CKPT_PICKLE_WRITTEN : CKPT_PICKLE_FAILED;
 }
 
 /* An object of TorchScript is of a class that lies in the archive as source and that torch.load does not know. */

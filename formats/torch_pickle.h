@@ -5,13 +5,13 @@
 #include "pickle_write.h"
 
 /* A storage of the output. */
-typedef struct ckpt_torch_storage {
+typedef struct ckpt_torch_saved {
 	ckpt_source *source; /* borrowed from the checkpoint */
 	const char *label;   /* for messages: a tensor that lies there, or NULL */
 	ckpt_dtype dtype;    /* of its class */
 	bool untyped;        /* its class is UntypedStorage */
 	uint32_t key_memo;   /* where the pickle's memo holds its key */
-} ckpt_torch_storage;
+} ckpt_torch_saved;
 
 /* Fill in the first four, zero the rest. */
 typedef struct ckpt_torch_pickle {
@@ -19,7 +19,7 @@ typedef struct ckpt_torch_pickle {
 	ckpt_pickler *p;             /* owned from now on; streams before and behind the object may be written too */
 	bool legacy;                 /* ids and keys as in stacked pickles */
 	bool copy_aliases;           /* each tensor gets a storage of its own */
-	ckpt_torch_storage *storages; /* result: in the order in which the pickle first names them */
+	ckpt_torch_saved *storages; /* result: in the order in which the pickle first names them */
 	size_t storage_count, storage_capacity;
 	size_t *of_storage;  /* place in storages of a storage of the checkpoint, by its number, plus 1; 0: none yet */
 	size_t *of_tensor;   /* the same for a tensor that gets a storage of its own, by its index */
@@ -33,5 +33,5 @@ void ckpt_torch_pickle_clear(ckpt_torch_pickle *w);
 
 /* The key of a storage, as a number, and its elements (bytes when untyped). */
 uint64_t ckpt_torch_key(const ckpt_torch_pickle *w, size_t index);
-uint64_t ckpt_torch_storage_elements(const ckpt_torch_storage *s);
+uint64_t ckpt_torch_saved_elements(const ckpt_torch_saved *s);
 #endif

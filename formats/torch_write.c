@@ -102,14 +102,14 @@ static bool write_legacy_head(ckpt_pickler *p, ckpt_error *err)
 	if (!ckpt_pickle_stop(p, err)) return false;
 	ckpt_pickle_start(p);
 	ckpt_pickle_op(p, CKPT_OP_EMPTY_DICT);
-	ckpt_pickle_memo(p);
+	ckpt_pickle_memoize(p);
 	ckpt_pickle_op(p, CKPT_OP_MARK);
 	write_size(p, "protocol_version", LEGACY_VERSION);
 	ckpt_pickle_word(p, "little_endian");
 	ckpt_pickle_bool(p, true);
 	ckpt_pickle_word(p, "type_sizes");
 	ckpt_pickle_op(p, CKPT_OP_EMPTY_DICT);
-	ckpt_pickle_memo(p);
+	ckpt_pickle_memoize(p);
 	ckpt_pickle_op(p, CKPT_OP_MARK);
 	write_size(p, "short", 2);
 	write_size(p, "int", 4);
@@ -124,7 +124,7 @@ static bool write_legacy_keys(const ckpt_torch_pickle *w, ckpt_error *err)
 	size_t left = w->storage_count;
 	ckpt_pickle_start(w->p);
 	ckpt_pickle_op(w->p, CKPT_OP_EMPTY_LIST);
-	ckpt_pickle_memo(w->p);
+	ckpt_pickle_memoize(w->p);
 	for (size_t i = 0, batch; left; left -= batch) {
 		bool single = w->storage_count == 1;
 		batch = left < BATCH ? left : BATCH;
@@ -144,9 +144,9 @@ static bool add_legacy(ckpt_layout *layout, const ckpt_torch_pickle *w, ckpt_err
 	const ckpt_buffer *pickles = ckpt_pickler_bytes(w->p);
 	if (!ckpt_layout_bytes(layout, pickles->data, pickles->length, err)) return false;
 	for (size_t i = 0; i < w->storage_count; i++) {
-		const ckpt_torch_storage *s = &w->storages[i];
+		const ckpt_torch_saved *s = &w->storages[i];
 		uint8_t elements[8];
-		ckpt_put64(elements, ckpt_torch_storage_elements(s));
+		ckpt_put64(elements, ckpt_torch_saved_elements(s));
 		if (!ckpt_layout_bytes(layout, elements, sizeof elements, err)) return false;
 		if (s->source->length && !ckpt_layout_source(layout, s->source, s->label, err)) return false;
 	}

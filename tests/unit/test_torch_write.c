@@ -418,6 +418,33 @@ static void test_copied_tree(void)
 	ckpt_checkpoint_free(cp);
 }
 
+/* A storage that is listed as a tensor by itself: as it is, and after a cast. */
+static void test_bare_storage(void)
+{
+	ckpt_checkpoint *cp = checkpoint();
+	ckpt_storage *s = ckpt_checkpoint_add_storage(cp, counting(CKPT_F32, 24), CKPT_F32, false, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	ckpt_tensor *t;
+	ckpt_source *source = ckpt_source_ref(s->source);
+	CU_ASSERT_TRUE_FATAL(ckpt_checkpoint_add(cp, "0", CKPT_F32, 1, (uint64_t[]){6}, source, &t, NULL));
+	cp->value = container(cp, CKPT_VALUE_LIST);
+	cp->value_is_whole = true;
+	t->storage = s;
+	t->value = storage_value(cp, s, "0", "cpu");
+	t->value->tensor = 0;
+	put(cp, cp->value, t->value);
+	size_t length;
+	uint8_t *bytes = saved(ckpt_torch_plan, cp, "bare.pt", NULL, &length);
+	CU_ASSERT_EQUAL(count_of(bytes, length, "torch\nFloatStorage\n"), 1);
+	free(bytes);
+	CU_ASSERT_TRUE_FATAL(ckpt_checkpoint_cast(cp, CKPT_F16, NULL));
+	bytes = saved(ckpt_torch_plan, cp, "bare.pt", NULL, &length);
+	CU_ASSERT_EQUAL(count_of(bytes, length, "torch\nHalfStorage\n"), 1);
+	CU_ASSERT_EQUAL(count_of(bytes, length, "K\6tq\5Qa."), 1);
+	free(bytes);
+	ckpt_checkpoint_free(cp);
+}
+
 /* Strings that were one object with those of a storage's id stay one with the new ones. */
 static void test_shared_words(void)
 {
@@ -539,6 +566,7 @@ static const unit_case cases[] = {
 	{"value tree after a cast", test_cast_tree},
 	{"part of a value tree", test_part_of_tree},
 	{"value tree with copies", test_copied_tree},
+	{"storage without a tensor", test_bare_storage},
 	{"shared words", test_shared_words},
 	{"modules", test_modules},
 	{"unknown storage", test_unknown_storage},
