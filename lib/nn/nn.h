@@ -64,10 +64,10 @@ void ckpt_nn_embed(ckpt_nn *nn, uint64_t m, const int64_t *ids, const ckpt_nn_we
                    void *y);
 
 /* Rows of h elements. y may be x. weight and bias may be absent. Biased variance, eps inside the root. */
-void ckpt_nn_layer_norm(ckpt_nn *nn, uint64_t m, uint64_t h, const void *x, const ckpt_nn_weight *weight,
-                        const ckpt_nn_weight *bias, double eps, void *y);
-void ckpt_nn_rms_norm(ckpt_nn *nn, uint64_t m, uint64_t h, const void *x, const ckpt_nn_weight *weight, double eps,
-                      void *y);
+bool ckpt_nn_layer_norm(ckpt_nn *nn, uint64_t m, uint64_t h, const void *x, const ckpt_nn_weight *weight,
+                        const ckpt_nn_weight *bias, double eps, void *y, ckpt_error *err);
+bool ckpt_nn_rms_norm(ckpt_nn *nn, uint64_t m, uint64_t h, const void *x, const ckpt_nn_weight *weight, double eps, void *y,
+                      ckpt_error *err);
 
 /* Elementwise on count elements; in place allowed. */
 void ckpt_nn_activate(ckpt_nn *nn, uint64_t count, const void *x, ckpt_nn_activation act, void *y);
@@ -76,7 +76,7 @@ void ckpt_nn_add(ckpt_nn *nn, uint64_t count, const void *a, const void *b, void
 void ckpt_nn_scale(ckpt_nn *nn, uint64_t count, const void *x, double factor, void *y);
 
 /* Rotates pairs (j, j + D/2) of each head of x[m, heads*D] by positions[i] * inv_freq[j]; inv_freq has D/2 values and is
- * computed by the recipe in double. Angles: float32 as transformers computes them in single precision, double in double. */
+ * computed by the recipe in double. Angles are rounded to float32 first in single precision, as transformers does always. */
 void ckpt_nn_rope(ckpt_nn *nn, uint64_t m, uint64_t heads, uint64_t d, const int64_t *positions, const double *inv_freq,
                   double attention_factor, void *x);
 

@@ -1,0 +1,8 @@
+/* kernels_portable.c -- the single-precision kernels for any CPU */
+#define KERNELS ckpt_nn_portable
+#define TARGET
+#define VL 4
+#define MR 3
+#define DW 2
+#define DX 1
+#include "kernels_body.h"
