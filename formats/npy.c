@@ -96,11 +96,11 @@ done:
 static const char *const suffixes[] = {SUFFIX, NULL};
 
 const ckpt_format ckpt_format_npy = {
-    .name = "npy",
-    .summary = "one array of numpy (numpy.save)",
-    .suffixes = suffixes,
-    .probe = probe,
-    .open = open_npy,
-    .holds_dtype = ckpt_npy_holds_dtype,
-    .plan = plan,
+	.name = "npy",
+	.summary = "one array of numpy (numpy.save)",
+	.suffixes = suffixes,
+	.probe = probe,
+	.open = open_npy,
+	.holds_dtype = ckpt_npy_holds_dtype,
+	.plan = plan,
 };

@@ -257,7 +257,7 @@ bool ckpt_npy_header_parse(const uint8_t *head, size_t length, uint64_t size, ck
 	char shape[128];
 	const size_t prefix = head[6] == 1 ? 10 : 12;
 	reader r = {
-	    .p = (const char *)head + prefix, .end = (const char *)head + length, .longs = head[6] < 3, .out = &h};
+		.p = (const char *)head + prefix, .end = (const char *)head + length, .longs = head[6] < 3, .out = &h};
 	if (!parse_dict(&r, err)) return false;
 	if (!ckpt_dtype_bytes(h.dtype, h.rank, h.shape, &h.elements, &h.bytes, err)) return false;
 	if (size - length != h.bytes)

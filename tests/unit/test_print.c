@@ -349,12 +349,12 @@ static void locales(void)
 }
 
 static const unit_case cases[] = {
-    {"floats", floats},           {"integers", integers},
-    {"complex", complexes},       {"shapes", shapes},
-    {"summaries", summaries},     {"appends", appends},
-    {"refuses", refuses},         {"huge", huge},
-    {"read errors", read_errors}, {"json values", json_values},
-    {"json shapes", json_shapes}, {"json streams", json_streams},
-    {"locales", locales},         {0},
+	{"floats", floats},           {"integers", integers},
+	{"complex", complexes},       {"shapes", shapes},
+	{"summaries", summaries},     {"appends", appends},
+	{"refuses", refuses},         {"huge", huge},
+	{"read errors", read_errors}, {"json values", json_values},
+	{"json shapes", json_shapes}, {"json streams", json_streams},
+	{"locales", locales},         {0},
 };
 const unit_suite unit_print = {"print", cases};
