@@ -372,11 +372,32 @@ CKPT_API const char *ckpt_config_json(ckpt_config *config, const char *transform
 /* A config, a class of its architecture ("BertForMaskedLM") and a checkpoint bound together. */
 typedef struct ckpt_model ckpt_model;
 
+
+typedef struct ckpt_model_options {
+	const char *path;       /* what the checkpoint was opened from; config.json is looked for in or beside it */
+	const char *config;     /* a config.json elsewhere (or a folder with one); NULL: as path says */
+	const char *type;       /* model type, where config.json does not say; NULL: recognised by the tensors */
+	const char *class_name; /* "BertForMaskedLM" or "ForMaskedLM"; NULL: as the config declares, else as heads show */
+	bool guess;             /* where there is no config at all, make one from the shapes: enough for a report */
+} ckpt_model_options;
+
+/* Finds the config, the type and the class of a checkpoint, which must outlive the model, and binds its tensors to the
+ * tensors of the architecture, under whatever prefix and spelling they go. What is missing, unexpected or of a wrong
+ * shape is no failure here: it is in the report. A type that the tensors leave open (BERT's body is RoBERTa's) is refused. */
+CKPT_API ckpt_model *ckpt_model_open(const ckpt_checkpoint *cp, const ckpt_model_options *options, ckpt_error *err);
 CKPT_API void ckpt_model_free(ckpt_model *model);
 CKPT_API const char *ckpt_model_type(const ckpt_model *model);  /* "bert" */
 CKPT_API const char *ckpt_model_class(const ckpt_model *model); /* "BertForMaskedLM" */
 /* Parameters; tied ones count once, buffers do not. */
 CKPT_API uint64_t ckpt_model_parameters(const ckpt_model *model);
+/* What had to be recognised or guessed, a line each; "" when nothing had to. */
+CKPT_API const char *ckpt_model_notes(const ckpt_model *model);
+/* No tensor is missing or of a wrong shape; else false and a sentence that counts them and names the first. */
+CKPT_API bool ckpt_model_complete(const ckpt_model *model, ckpt_error *err);
+/* The loading report: sorted lines "missing  NAME  wanted [768]", layers that are alike folded into one line; "" when all
+ * fits. As JSON: {"missing":[{"name","shape"}],"unexpected":[{"name","dtype","shape"}],"mismatched":[{"name","found",
+ * "found_dtype","wanted"}],"ignored":0,"complete":true}. The text lasts until the next call. */
+CKPT_API const char *ckpt_model_report(ckpt_model *model, bool json, ckpt_error *err);
 
 #ifdef __cplusplus
 }

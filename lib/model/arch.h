@@ -106,6 +106,8 @@ typedef struct ckpt_arch {
 	/* The symbols that layers are numbered by: encoder (or only stack) and decoder; 0: none. */
 	char layers[2];
 	const char *layer_keys[2];        /* and their config keys */
+	/* For recognising the type by its tensors: conditions that hold always, never, or all together. */
+	uint32_t always, never, together;
 	/* Completes derived fields of the full config (before the sizes are known), checks what is special to the type,
 	 * says which conditions hold. Each may be NULL. */
 	bool (*derive)(struct ckpt_config *config, ckpt_error *err);

@@ -43,6 +43,7 @@ const ckpt_arch ckpt_arch_llama = {
 	.symbols = symbols,
 	.classes = classes,
 	.ignored = ignored,
+	.together = CKPT_WHEN_QKV_BIAS | CKPT_WHEN_O_BIAS,
 	.layers = {'L', 0},
 	.layer_keys = {"num_hidden_layers", NULL},
 	.derive = derive,

@@ -35,6 +35,7 @@ const ckpt_arch ckpt_arch_mistral = {
 	.symbols = symbols,
 	.classes = classes,
 	.ignored = ignored,
+	.never = CKPT_WHEN_QKV_BIAS | CKPT_WHEN_O_BIAS | CKPT_WHEN_MLP_BIAS,
 	.layers = {'L', 0},
 	.layer_keys = {"num_hidden_layers", NULL},
 	.derive = derive,

@@ -134,7 +134,9 @@ void ckpt_model_free(ckpt_model *model)
 	ckpt_names_free(model->index);
 	free(model->slots);
 	free(model->misfits);
+	free(model->notes);
 	free(model->text);
+	ckpt_config_free(model->own_config);
 	free(model);
 }
 

@@ -37,7 +37,8 @@ typedef struct ckpt_misfit {
 
 struct ckpt_model {
 	ckpt_arena arena;
-	const ckpt_config *config; /* borrowed */
+	const ckpt_config *config; /* borrowed, or */
+	ckpt_config *own_config;   /* freed with the model */
 	const ckpt_arch *arch;
 	const ckpt_arch_class *class;
 	ckpt_slot *slots;
@@ -48,6 +49,8 @@ struct ckpt_model {
 	ckpt_misfit *misfits;          /* sorted: by kind, then by name */
 	size_t misfit_count;
 	size_t ignored;                /* tensors of the file that are known to be of no use (position_ids, ...) */
+	char *notes;                   /* lines about what was recognised or guessed, or NULL */
+	bool guessed;                  /* the config was read off the tensors: good for names and shapes, not for numbers */
 	char *text;                    /* the last report */
 };
 
@@ -66,6 +69,9 @@ bool ckpt_model_bind_to(ckpt_model *model, const ckpt_checkpoint *cp, ckpt_error
 /* The class that the config declares, or else the one whose heads the names show. `declared` tells which. */
 const ckpt_arch_class *ckpt_model_class_of(const ckpt_config *config, const ckpt_checkpoint *cp, bool *declared,
                                            ckpt_error *err);
+
+/* Fills err with a sentence that lists the classes there are. */
+void ckpt_model_refuse_class(const ckpt_arch *arch, const char *name, ckpt_error *err);
 
 /* spell.c: what a name in a file means: its place among the slots, or CKPT_NO_SLOT. exact is set when it was spelt just
  * as the class spells it. */

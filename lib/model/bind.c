@@ -1,0 +1,166 @@
+/* bind.c -- finds for each tensor of a model the one in the checkpoint, and records what does not fit */
+#include "../dtype.h"
+#include "../error.h"
+#include "model.h"
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_bytes(const ckpt_tensor *a, const ckpt_tensor *b)
+{
+	const ckpt_checkpoint *cp = a->owner;
+	size_t x = (size_t)(a - cp->tensors), y = (size_t)(b - cp->tensors);
+	if (a->alias_of != SIZE_MAX) x = a->alias_of;
+	if (b->alias_of != SIZE_MAX) y = b->alias_of;
+	return x == y;
+}
+
+static bool add_misfit(ckpt_model *model, ckpt_misfit_kind kind, size_t slot, const ckpt_tensor *tensor, ckpt_error *err)
+{
+	/* grows by doubling: the capacity is the next power of two */
+	size_t n = model->misfit_count;
+	if (!(n & (n - 1))) {
+		ckpt_misfit *more = realloc(model->misfits, (n ? 2 * n : 1) * sizeof *more);
+		if (!more) return ckpt_fail_nomem(err);
+		model->misfits = more;
+	}
+	const char *name = kind == CKPT_UNEXPECTED ? tensor->name : model->slots[slot].name;
+	model->misfits[model->misfit_count++] = (ckpt_misfit){kind, name, slot, tensor};
+	return true;
+}
+
+static bool fits(const ckpt_slot *slot, const ckpt_tensor *t)
+{
+	if (t->rank != slot->rank || ckpt_dtype_get(t->dtype)->kind != CKPT_CLASS_FLOAT) return false;
+	for (uint32_t i = 0; i < slot->rank; i++)
+		if (t->shape[i] != slot->shape[i]) return false;
+	return true;
+}
+
+/* One tensor of the file. exact[slot] remembers how well the name of the bound one fitted. */
+static bool place(ckpt_model *model, const ckpt_tensor *t, bool *exact, ckpt_error *err)
+{
+	bool well;
+	size_t i = ckpt_model_spell(model, t->name, &well);
+	if (i == CKPT_NO_SLOT) {
+		if (!ckpt_arch_ignores(model->arch, t->name)) return add_misfit(model, CKPT_UNEXPECTED, i, t, err);
+		model->ignored++;
+		return true;
+	}
+	ckpt_slot *slot = &model->slots[i];
+	if (slot->tensor && well == exact[i]) {
+		if (same_bytes(slot->tensor, t)) return true;
+		return ckpt_fail(err, CKPT_E_FORMAT, "the tensors %s and %s both mean %s", slot->tensor->name, t->name, slot->name);
+	}
+	if (slot->tensor && !well) return add_misfit(model, CKPT_UNEXPECTED, i, t, err);
+	if (slot->tensor && !add_misfit(model, CKPT_UNEXPECTED, i, slot->tensor, err)) return false;
+	slot->tensor = t;
+	slot->own = true;
+	exact[i] = well;
+	return true;
+}
+
+/* A tensor of a wrong shape counts as found, and is not used. */
+static bool check_shapes(ckpt_model *model, ckpt_error *err)
+{
+	for (size_t i = 0; i < model->count; i++) {
+		ckpt_slot *slot = &model->slots[i];
+		if (!slot->tensor || fits(slot, slot->tensor)) continue;
+		if (!add_misfit(model, CKPT_MISMATCHED, i, slot->tensor, err)) return false;
+		slot->tensor = NULL;
+	}
+	return true;
+}
+
+/* Tied tensors share what there is: the source's, or one of theirs when the source is absent. One that has values of
+ * its own in the file keeps them. */
+static void tie(ckpt_model *model)
+{
+	for (size_t i = 0; i < model->count; i++) {
+		ckpt_slot *slot = &model->slots[i];
+		if (slot->tied == CKPT_NO_SLOT || !slot->tensor) continue;
+		ckpt_slot *source = &model->slots[slot->tied];
+		if (!source->tensor && !source->own) {
+			source->tensor = slot->tensor;
+			source->own = true;
+			slot->own = false;
+		} else if (source->tensor && same_bytes(source->tensor, slot->tensor)) {
+			slot->own = false;
+		}
+	}
+	for (size_t i = 0; i < model->count; i++) {
+		ckpt_slot *slot = &model->slots[i];
+		if (slot->tied != CKPT_NO_SLOT && !slot->own) slot->tensor = model->slots[slot->tied].tensor;
+	}
+}
+
+static int by_kind_and_name(const void *a, const void *b)
+{
+	const ckpt_misfit *x = a, *y = b;
+	return x->kind != y->kind ? (x->kind > y->kind) - (x->kind < y->kind) : strverscmp(x->name, y->name);
+}
+
+static void unbind(ckpt_model *model)
+{
+	for (size_t i = 0; i < model->count; i++) {
+		model->slots[i].tensor = NULL;
+		model->slots[i].own = false;
+	}
+	model->misfit_count = model->ignored = 0;
+}
+
+bool ckpt_model_bind_to(ckpt_model *model, const ckpt_checkpoint *cp, ckpt_error *err)
+{
+	bool ok = false;
+	bool *exact = calloc(model->count ? model->count : 1, sizeof *exact);
+	if (!exact) return ckpt_fail_nomem(err);
+	unbind(model);
+	model->source = cp;
+	model->wrapper = ckpt_model_find_wrapper(model, cp);
+	for (size_t i = 0; i < cp->count; i++)
+		if (!place(model, &cp->tensors[i], exact, err)) goto done;
+	if (!check_shapes(model, err)) goto done;
+	tie(model);
+	for (size_t i = 0; i < model->count; i++) {
+		const ckpt_slot *slot = &model->slots[i];
+		bool lacks = !slot->tensor && !slot->own && slot->tied == CKPT_NO_SLOT && !(slot->row->flags & CKPT_ROW_BUFFER);
+		if (lacks && !add_misfit(model, CKPT_MISSING, i, NULL, err)) goto done;
+	}
+	qsort(model->misfits, model->misfit_count, sizeof *model->misfits, by_kind_and_name);
+	ok = true;
+done:
+	free(exact);
+	return ok;
+}
+
+/* How badly a class fits: tensors that it lacks or does not know. */
+static bool misfit_of(const ckpt_config *config, const ckpt_arch_class *class, const ckpt_checkpoint *cp, size_t *out,
+                      ckpt_error *err)
+{
+	ckpt_model *model = ckpt_model_new(config, class, err);
+	bool ok = model && ckpt_model_bind_to(model, cp, err);
+	if (ok) *out = model->misfit_count;
+	ckpt_model_free(model);
+	return ok;
+}
+
+const ckpt_arch_class *ckpt_model_class_of(const ckpt_config *config, const ckpt_checkpoint *cp, bool *declared,
+                                           ckpt_error *err)
+{
+	const ckpt_node *list = ckpt_config_get(config, "architectures");
+	const ckpt_arch_class *best = config->arch->classes;
+	size_t least = SIZE_MAX, misfits;
+	*declared = false;
+	for (const ckpt_node *n = list ? list->child : NULL; n; n = n->next) {
+		const ckpt_arch_class *class = ckpt_arch_class_find(config->arch, n->text);
+		if (!class || strcmp(class->name, n->text) != 0) continue;
+		*declared = true;
+		return class;
+	}
+	for (const ckpt_arch_class *c = config->arch->classes; cp && c->name; c++) {
+		if (!misfit_of(config, c, cp, &misfits, err)) return NULL;
+		if (misfits >= least) continue;
+		least = misfits;
+		best = c;
+	}
+	return best;
+}

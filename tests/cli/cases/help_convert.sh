@@ -1,1 +1,0 @@
-ckpt help convert

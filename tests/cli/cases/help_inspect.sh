@@ -1,2 +1,0 @@
-ckpt inspect --help
-ckpt help inspect >a && ckpt inspect -h >b && cmp a b

@@ -1,2 +1,0 @@
-ckpt --help
-ckpt -h >h && ckpt help >hh && cmp h hh

@@ -1,2 +1,0 @@
-two a.safetensors
-ckpt inspect a.safetensors

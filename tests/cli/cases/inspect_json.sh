@@ -1,2 +1,0 @@
-two a.safetensors
-ckpt inspect --json a.safetensors

@@ -1,2 +1,0 @@
-layers m.safetensors 12
-ckpt inspect --tree m.safetensors

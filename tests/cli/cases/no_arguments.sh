@@ -1,2 +1,0 @@
-# exits: 2
-ckpt

@@ -1,6 +1,0 @@
-code ckpt inspcet x
-code ckpt frobnicate
-code ckpt --frobnicate
-code ckpt ''
-two model.safetensors
-code ckpt model.safetensors
