@@ -9,6 +9,7 @@
 /* One line a subcommand, in the order in which `ckpt help` lists them. */
 #define TOOLS(X)                                                                                                       \
 	X(inspect)                                                                                                     \
+	X(cat)                                                                                                         \
 	X(convert)                                                                                                     \
 	X(config)                                                                                                      \
 	X(help)                                                                                                        \
