@@ -170,13 +170,15 @@ static ckpt_checkpoint *open_member(const ckpt_open_context *context, const char
 	return cp;
 }
 
-/* Puts the path in front, unless a message from deeper down names it already. */
+/* Puts the path in front, unless a message from deeper down begins with it, or with a file below it. */
 static void prefix_path(const char *path, ckpt_error *err)
 {
 	char safe[CKPT_ERROR_TEXT];
 	if (!err) return;
-	ckpt_escape(safe, sizeof safe, path, strlen(path));
-	if (!strstr(err->text, safe)) ckpt_error_prefix(err, "%s", path);
+	size_t length = ckpt_escape(safe, sizeof safe, path, strlen(path));
+	const char *rest = err->text + length;
+	bool named = length && strncmp(err->text, safe, length) == 0 && (safe[length - 1] == '/' || strchr(":/", *rest));
+	if (!named || !*rest) ckpt_error_prefix(err, "%s", *path ? path : "''");
 }
 
 ckpt_checkpoint *ckpt_open(const char *path, const ckpt_open_options *options, ckpt_error *err)

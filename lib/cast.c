@@ -280,6 +280,8 @@ bool ckpt_cast_force(const char *path)
 	return true;
 }
 
+ckpt_isa ckpt_cast_isa(void) { return forced.set ? forced.isa : ckpt_isa_best(); }
+
 /* Two steps or three, piece by piece. */
 static void run_route(const cast_route *route, ckpt_isa isa, const uint8_t *source, size_t in_bytes,
                       uint8_t *destination, size_t out_bytes, size_t count)
@@ -298,7 +300,7 @@ static void run_route(const cast_route *route, ckpt_isa isa, const uint8_t *sour
 
 void ckpt_cast(ckpt_dtype from, ckpt_dtype to, const void *source, void *destination, size_t count)
 {
-	const ckpt_isa isa = forced.set ? forced.isa : ckpt_isa_best();
+	const ckpt_isa isa = ckpt_cast_isa();
 	const cast_route route = find_route(from, to);
 	const size_t in_bytes = ckpt_dtype_bits(from) / 8, out_bytes = ckpt_dtype_bits(to) / 8;
 	if (count == 0) return;

@@ -10,6 +10,7 @@
 #ifndef CKPT_LIB_CAST_H
 #define CKPT_LIB_CAST_H
 #include "ckpt.h"
+#include "isa.h"
 
 /* Floats among each other (f64 f32 f16 bf16, four f8 types, F8_E8M0 read only), bool and integers to floats, and
  * floats and integers to bool or integers as C converts: integers keep their low bits, floats are cut towards zero, and
@@ -25,4 +26,6 @@ void ckpt_cast_to_f64(ckpt_dtype from, const void *source, double *destination, 
 /* For tests: restrict the choice of code path ("portable", "avx2", "avx512", NULL = best). False when the CPU has
  * it not. Not thread-safe. */
 bool ckpt_cast_force(const char *path);
+/* The code path in use, for kernels that follow a cast. */
+ckpt_isa ckpt_cast_isa(void);
 #endif

@@ -66,7 +66,7 @@ static bool check_arguments(const ckpt_tool *tool, size_t count, const char *con
 		return ckpt_fail(err, CKPT_E_USAGE, count ? "an argument is missing: ckpt %s %s" : "no argument was given: ckpt %s %s",
 		                 tool->name, tool->synopsis[0]);
 	if (count > tool->arguments_max)
-		return ckpt_fail(err, CKPT_E_USAGE, "one argument too many: \"%.80s\"", arguments[tool->arguments_max]);
+		return ckpt_fail(err, CKPT_E_USAGE, "one argument too many: '%.80s'", arguments[tool->arguments_max]);
 	return true;
 }
 
@@ -110,11 +110,11 @@ static void unknown_command(const char *name, ckpt_error *err)
 	if (name[0] == '-')
 		ckpt_fail(err, CKPT_E_USAGE, "unknown option %.80s", name);
 	else if (access(name, F_OK) == 0)
-		ckpt_fail(err, CKPT_E_USAGE, "\"%.80s\" is a file, not a command; did you mean `ckpt inspect %.80s`?", name, name);
+		ckpt_fail(err, CKPT_E_USAGE, "'%.80s' is a file, not a command; did you mean `ckpt inspect %.80s`?", name, name);
 	else if (near)
-		ckpt_fail(err, CKPT_E_USAGE, "unknown command \"%.80s\", did you mean %s?", name, near);
+		ckpt_fail(err, CKPT_E_USAGE, "unknown command '%.80s', did you mean %s?", name, near);
 	else
-		ckpt_fail(err, CKPT_E_USAGE, "unknown command \"%.80s\"", name);
+		ckpt_fail(err, CKPT_E_USAGE, "unknown command '%.80s'", name);
 }
 
 int main(int argc, char **argv)

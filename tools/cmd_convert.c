@@ -23,31 +23,31 @@ static const struct convert_options defaults = {.dtype = CKPT_DTYPE_NONE};
 
 static const ckpt_option options[] = {
 	{"to", 0, CKPT_OPTION_TEXT, AT(to), "FORMAT",
-         "write this format (see `ckpt help formats`) instead of the one that DST's suffix says", 0, 0},
+	 "write this format (see `ckpt help formats`) instead of the one that DST's suffix says", 0, 0},
 	{"output", 'o', CKPT_OPTION_TEXT, AT(output), "DST", "another way to say where to", 0, 0},
 	{"dtype", 0, CKPT_OPTION_DTYPE, AT(dtype), "DTYPE",
-         "cast floating-point tensors to f64, f32, f16, bf16, f8_e4m3 or f8_e5m2, rounding to nearest, ties to even", 0, 0},
+	 "cast floating-point tensors to f64, f32, f16, bf16, f8_e4m3 or f8_e5m2, rounding to nearest, ties to even", 0, 0},
 	{"include", 0, CKPT_OPTION_LIST, AT(include), "GLOB",
-         "only tensors whose name matches (`*` also matches dots); may be repeated", 0, 0},
+	 "only tensors whose name matches (`*` also matches dots); may be repeated", 0, 0},
 	{"exclude", 0, CKPT_OPTION_LIST, AT(exclude), "GLOB", "without tensors whose name matches; may be repeated", 0, 0},
 	{"rename", 0, CKPT_OPTION_LIST, AT(rename), "REGEX/REPLACEMENT",
-         "change names: the first match of the extended regular expression becomes the replacement, in which `\\1` to `\\9` are "
-         "its groups and `&` the match; a slash within is written `\\/`; may be repeated, each seeing the names that the one "
-         "before made",
-         0, 0},
+	 "change names: the first match of the extended regular expression becomes the replacement, in which `\\1` to `\\9` are "
+	 "its groups and `&` the match; a slash within is written `\\/`; may be repeated, each seeing the names that the one "
+	 "before made",
+	 0, 0},
 	{"max-shard-size", 0, CKPT_OPTION_SIZE, AT(max_shard), "SIZE",
-         "split into files of at most this size (`5GB`, `500MB`, `1GiB`) with an index, as the Hugging Face Hub does", 1, 0},
+	 "split into files of at most this size (`5GB`, `500MB`, `1GiB`) with an index, as the Hugging Face Hub does", 1, 0},
 	{"aliases", 0, CKPT_OPTION_CHOICE, AT(aliases), "auto|drop|copy",
-         "tensors that share their bytes: keep them so where the format can, else drop all names but one and record the others "
-         "in the metadata (auto); drop and record; give each its own bytes (copy)",
-         0, 0},
+	 "tensors that share their bytes: keep them so where the format can, else drop all names but one and record the others "
+	 "in the metadata (auto); drop and record; give each its own bytes (copy)",
+	 0, 0},
 	{"metadata", 0, CKPT_OPTION_LIST, AT(metadata), "KEY=VALUE", "add to the metadata; may be repeated", 0, 0},
 	{"force", 'f', CKPT_OPTION_FLAG, AT(force), NULL, "replace what is there", 0, 0},
 	{"dry-run", 'n', CKPT_OPTION_FLAG, AT(dry_run), NULL, "show what would be written and write nothing", 0, 0},
 	{"check", 0, CKPT_OPTION_FLAG, AT(check), NULL,
-         "afterwards read the output again and compare every tensor with its source by SHA-256; exit 1 when one differs", 0, 0},
+	 "afterwards read the output again and compare every tensor with its source by SHA-256; exit 1 when one differs", 0, 0},
 	{"no-sync", 0, CKPT_OPTION_FLAG, AT(no_sync), NULL,
-         "leave it to the system when the output reaches the disk (faster; a power cut may then lose it)", 0, 0},
+	 "leave it to the system when the output reaches the disk (faster; a power cut may then lose it)", 0, 0},
 	{0},
 };
 
@@ -67,9 +67,9 @@ static bool split_rename(const char *text, char *regex, char *replacement, ckpt_
 		}
 	}
 	if (!slash)
-		return ckpt_fail(err, CKPT_E_USAGE, "--rename wants REGEX/REPLACEMENT, there is no / in \"%.80s\"", text);
+		return ckpt_fail(err, CKPT_E_USAGE, "--rename wants REGEX/REPLACEMENT, there is no / in '%.80s'", text);
 	if (slashes == 3 && text[0] == 's' && text[1] == '/' && text[length - 1] == '/')
-		return ckpt_fail(err, CKPT_E_USAGE, "--rename wants REGEX/REPLACEMENT, without the s/ and the last / of sed: \"%.80s\"",
+		return ckpt_fail(err, CKPT_E_USAGE, "--rename wants REGEX/REPLACEMENT, without the s/ and the last / of sed: '%.80s'",
 		                 text);
 	for (const char *p = text; *p; p++) {
 		char **out = p < slash ? &regex : &replacement;
@@ -112,7 +112,7 @@ static bool set_metadata(ckpt_checkpoint *cp, const char *text, ckpt_error *err)
 	if (!key)
 		ckpt_fail_nomem(err);
 	else if (!text[length] || length == 0)
-		ckpt_fail(err, CKPT_E_USAGE, "--metadata wants KEY=VALUE, not \"%.80s\"", text);
+		ckpt_fail(err, CKPT_E_USAGE, "--metadata wants KEY=VALUE, not '%.80s'", text);
 	else
 		ok = ckpt_checkpoint_metadata_set(cp, key, text + length + 1, err);
 	free(key);
@@ -198,7 +198,7 @@ static const ckpt_format *format_for(const struct convert_options *o, const char
 	const ckpt_format *format = o->to ? ckpt_format_by_name(o->to) : ckpt_format_by_suffix(target);
 	if (o->to && (!format || !format->plan)) {
 		ckpt_fail(err, CKPT_E_USAGE, format ? "ckpt reads %s but does not write it (see `ckpt help formats`)"
-		                                    : "there is no format called \"%.80s\" (see `ckpt help formats`)",
+		                                    : "there is no format called '%.80s' (see `ckpt help formats`)",
 		          o->to);
 		return NULL;
 	}
@@ -275,7 +275,7 @@ static bool find_target(const ckpt_call *call, const char **target, ckpt_error *
 {
 	const struct convert_options *o = call->options;
 	if (o->output && call->argument_count == 2)
-		return ckpt_fail(err, CKPT_E_USAGE, "DST was given twice, as \"%.80s\" and as --output=%.80s", call->arguments[1],
+		return ckpt_fail(err, CKPT_E_USAGE, "DST was given twice, as '%.80s' and as --output=%.80s", call->arguments[1],
 		                 o->output);
 	if (!o->output && call->argument_count < 2)
 		return ckpt_fail(err, CKPT_E_USAGE, "an argument is missing: ckpt convert SRC DST");
@@ -327,15 +327,15 @@ static const char *const synopsis[] = {"SRC DST [OPTION]...", "SRC -o DST [OPTIO
 
 static const ckpt_paragraph description[] = {
 	{NULL, "Writes the tensors of `SRC` to `DST`. What `DST` is follows from its suffix (`.safetensors`, `.bin`, `.pt`, `.pth`, "
-               "`.ckpt`, `.npz`, ...) or from `--to`; when `DST` is a folder, a whole model is written there: the weights, and beside "
-               "them the config, the tokenizer and the other small files of the source's folder."},
+	       "`.ckpt`, `.npz`, ...) or from `--to`; when `DST` is a folder, a whole model is written there: the weights, and beside "
+	       "them the config, the tokenizer and the other small files of the source's folder."},
 	{NULL, "Every tensor is the same in the output, whatever the number of threads. Memory does not grow with the model. The "
-               "output appears under its name when it is complete and on the disk, or not at all; what was there before stays until "
-               "then, also when `DST` is `SRC` itself."},
+	       "output appears under its name when it is complete and on the disk, or not at all; what was there before stays until "
+	       "then, also when `DST` is `SRC` itself."},
 	{NULL, "A training checkpoint holds more than weights. Formats that hold tensors alone get the one part of it that looks like "
-               "a state dict; when there are several, `--root` must say which. Whatever gets lost on the way (other values, metadata, "
-               "names of tied weights) is said in one line each on standard error. Names of tied weights that had to be dropped are "
-               "recorded in the metadata, and come back when the file is converted to a format that can hold them."},
+	       "a state dict; when there are several, `--root` must say which. Whatever gets lost on the way (other values, metadata, "
+	       "names of tied weights) is said in one line each on standard error. Names of tied weights that had to be dropped are "
+	       "recorded in the metadata, and come back when the file is converted to a format that can hold them."},
 	{0},
 };
 
@@ -344,7 +344,7 @@ static const ckpt_example examples[] = {
 	{"ckpt convert --dtype bf16 --check model.safetensors half.bin", "Back to torch, in half the space, and compared."},
 	{"ckpt convert --max-shard-size 500kB bert bert-in-shards", "A whole folder, its weights in several files."},
 	{"ckpt convert --rename '^bert\\./' --exclude '*.position_ids' model.safetensors renamed.safetensors",
-         "Without a prefix and without some tensors."},
+	 "Without a prefix and without some tensors."},
 	{"ckpt convert --dry-run model.safetensors model.npz", "What would be written."},
 	{0},
 };

@@ -59,7 +59,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 		ckpt_help_limits(stdout, &call->terminal);
 	} else {
 		const char *near = ckpt_tool_nearest(topic);
-		ckpt_fail(err, CKPT_E_USAGE, near ? "no help on \"%.80s\", did you mean %s?" : "no help on \"%.80s\"", topic, near);
+		ckpt_fail(err, CKPT_E_USAGE, near ? "no help on '%.80s', did you mean %s?" : "no help on '%.80s'", topic, near);
 		return CKPT_EXIT_BY_ERROR;
 	}
 	return CKPT_EXIT_OK;

@@ -16,17 +16,17 @@ struct inspect_options {
 
 static const ckpt_option options[] = {
 	{"tree", 0, CKPT_OPTION_FLAG, AT(tree), NULL,
-         "show tensors by the parts of their names, with subtotals; layers that are alike are folded into one", 0, 0},
+	 "show tensors by the parts of their names, with subtotals; layers that are alike are folded into one", 0, 0},
 	{"include", 0, CKPT_OPTION_LIST, AT(include), "GLOB",
-         "only tensors whose name matches (`*` also matches dots); may be repeated", 0, 0},
+	 "only tensors whose name matches (`*` also matches dots); may be repeated", 0, 0},
 	{"exclude", 0, CKPT_OPTION_LIST, AT(exclude), "GLOB", "without tensors whose name matches; may be repeated", 0, 0},
 	{"stats", 0, CKPT_OPTION_FLAG, AT(stats), NULL,
-         "read every tensor and show min, max, mean, standard deviation, largest magnitude, zeros, NaN and infinite values", 0,
-         0},
+	 "read every tensor and show min, max, mean, standard deviation, largest magnitude, zeros, NaN and infinite values", 0,
+	 0},
 	{"hash", 0, CKPT_OPTION_FLAG, AT(hash), NULL,
-         "read every tensor and show its SHA-256, and one fingerprint of all that is equal for equal tensors in any format, "
-         "order or sharding",
-         0, 0},
+	 "read every tensor and show its SHA-256, and one fingerprint of all that is equal for equal tensors in any format, "
+	 "order or sharding",
+	 0, 0},
 	{"json", 0, CKPT_OPTION_FLAG, AT(json), NULL, "print JSON (see below)", 0, 0},
 	{0},
 };
@@ -121,32 +121,33 @@ static const char *const synopsis[] = {"PATH [OPTION]...", NULL};
 
 static const ckpt_paragraph description[] = {
 	{NULL, "Shows one line for each tensor (name, dtype, shape, bytes, and the tensor with which it shares them), what else the "
-               "file holds (metadata, and the other values of a pickle as a tree), and totals by dtype. `PATH` is a file in any "
-               "format that ckpt reads, or a folder with a model in it. Nothing in a pickle is ever executed. Without `--stats` "
-               "and `--hash` only headers are read."},
+	       "file holds (metadata, and the other values of a pickle as a tree), and totals by dtype. `PATH` is a file in any "
+	       "format that ckpt reads, or a folder with a model in it. Nothing in a pickle is ever executed. Without `--stats` "
+	       "and `--hash` only headers are read."},
 	{NULL, "Tensors over the very same bytes (tied weights) are aliases of the first of them; totals count their parameters and "
-               "bytes once. A training checkpoint is shown with the dotted paths of its tensors; `--root` picks one part of it."},
+	       "bytes once. A training checkpoint is shown with the dotted paths of its tensors; `--root` picks one part of it."},
 	{NULL, "On a terminal lines are cut to its width; elsewhere they are as long as they need to be."},
-	{"Json", "With `--json` standard output is one object. Integers are exact; names that are no UTF-8 have their bytes as "
-                 "`\\udcXX`, as Python's surrogateescape has them. Its keys, in this order:"},
-	{NULL, "  path, format, detail   the path as given, the format's name, more about it in words\n"
-               "  notes       list of remarks made while reading\n"
-               "  roots       parts of a training checkpoint that look like state dicts\n"
-               "  metadata    object of strings\n"
-               "  tensors     list of {name, dtype, shape, bytes, alias_of}; alias_of is null or\n"
-               "              a name; with --hash also sha256 (of the little-endian, row-major\n"
-               "              bytes), with --stats also stats: {min, max, mean, std, absmax,\n"
-               "              zeros, nans, infs}, where null stands for no value\n"
-               "  values      what a pickle holds when that is more than dictionaries of\n"
-               "              tensors, else null\n"
-               "  totals      {tensors, aliases, parameters, bytes, dtypes: {F32: {the same}}}\n"
-               "  fingerprint with --hash: SHA-256 over the lines NAME, NUL, DTYPE, NUL,\n"
-               "              [d0,d1], NUL, SHA256 of all tensors, sorted by name"},
+	{"JSON", "With `--json` standard output is one object. Integers are exact; names that are no UTF-8 have their bytes as "
+	         "`\\udcXX`, as Python's surrogateescape has them. Its keys, in this order:"},
+	{NULL, "  path        as given\n"
+	       "  format      its name; detail: more about it in words\n"
+	       "  notes       list of remarks made while reading\n"
+	       "  roots       parts of a training checkpoint that look like state dicts\n"
+	       "  metadata    object of strings\n"
+	       "  tensors     list of {name, dtype, shape, bytes, alias_of}; alias_of is null or\n"
+	       "              a name; with --hash also sha256 (of the little-endian, row-major\n"
+	       "              bytes), with --stats also stats: {min, max, mean, std, absmax,\n"
+	       "              zeros, nans, infs}, where null stands for no value\n"
+	       "  values      what a pickle holds when that is more than dictionaries of\n"
+	       "              tensors, else null\n"
+	       "  totals      {tensors, aliases, parameters, bytes, dtypes: {F32: {the same}}}\n"
+	       "  fingerprint with --hash: SHA-256 over the lines NAME, NUL, DTYPE, NUL,\n"
+	       "              [d0,d1], NUL, SHA256 of all tensors, sorted by name"},
 	{NULL, "In `values` None, bool, int, float, str, list, tuple and dict are what JSON has for them. Else an object stands whose "
-               "first key begins with a dollar sign: `$tensor` (a name, or null), `$float` (nan, inf, -inf), `$int` (in "
-               "hexadecimal), `$bytes` (in hexadecimal), `$set`, `$dict` (pairs, when keys are no strings or integers), `$global` (a name "
-               "that Python would import), `$object` (what Python would call, with arguments, items, state), `$id` and `$value` (a "
-               "value that comes up again as `$ref`), `$deep` (nested deeper than the limit)."},
+	       "first key begins with a dollar sign: `$tensor` (a name, or null), `$float` (nan, inf, -inf), `$int` (in "
+	       "hexadecimal), `$bytes` (in hexadecimal), `$set`, `$dict` (pairs, when keys are no strings or integers), `$global` (a name "
+	       "that Python would import), `$object` (what Python would call, with arguments, items, state), `$id` and `$value` (a "
+	       "value that comes up again as `$ref`), `$deep` (nested deeper than the limit)."},
 	{0},
 };
 

@@ -150,7 +150,7 @@ static bool unknown_option(const parser *p, const char *name, size_t length)
 
 static bool bad_value(const parser *p, const ckpt_option *o, const char *want, const char *text)
 {
-	return ckpt_fail(p->err, CKPT_E_USAGE, "--%s wants %s, not \"" SHOWN "\"", o->name, want, text);
+	return ckpt_fail(p->err, CKPT_E_USAGE, "--%s wants %s, not '" SHOWN "'", o->name, want, text);
 }
 
 static bool set_list(const parser *p, ckpt_list *list, const char *text)
@@ -178,7 +178,7 @@ static bool set_choice(const parser *p, const ckpt_option *o, int *field, const 
 		}
 		word = word[n] ? word + n + 1 : NULL;
 	}
-	return ckpt_fail(p->err, CKPT_E_USAGE, "--%s is one of %s, not \"" SHOWN "\"", o->name, o->value, text);
+	return ckpt_fail(p->err, CKPT_E_USAGE, "--%s is one of %s, not '" SHOWN "'", o->name, o->value, text);
 }
 
 static bool set_count(const parser *p, const ckpt_option *o, uint64_t *field, const char *text)
@@ -274,7 +274,7 @@ static bool take_short(parser *p, const char *text)
 		found f;
 		if (!find(p, NULL, 0, *text, &f))
 			return ckpt_fail(p->err, CKPT_E_USAGE,
-			                 "unknown option -%.80s (for an argument that begins with a dash, put -- before it)", text);
+			                 "unknown option -%.80s; put -- before an argument that begins with a dash", text);
 		if (f.option->kind != CKPT_OPTION_FLAG) return take(p, &f, text[1] ? text + 1 : NULL);
 		if (!take(p, &f, NULL)) return false;
 	}

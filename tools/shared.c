@@ -8,10 +8,10 @@
 static const ckpt_option reading[] = {
 	{"format", 0, CKPT_OPTION_TEXT, AT(format), "FORMAT", "take the input for this format instead of recognising it", 0, 0},
 	{"root", 0, CKPT_OPTION_TEXT, AT(root), "KEY",
-         "use the tensors under this part of a training checkpoint (`model`, `state.ema`) and leave the part's name away", 0,
-         0},
+	 "use the tensors under this part of a training checkpoint (`model`, `state.ema`) and leave the part's name away", 0,
+	 0},
 	{"limit", 0, CKPT_OPTION_LIST, AT(limits), "NAME=VALUE",
-         "change a limit on what a file may ask for (see `ckpt help limits`); may be repeated", 0, 0},
+	 "change a limit on what a file may ask for (see `ckpt help limits`); may be repeated", 0, 0},
 	{0},
 };
 
@@ -22,7 +22,7 @@ static const ckpt_option working[] = {
 
 static const ckpt_option general[] = {
 	{"color", 0, CKPT_OPTION_CHOICE, AT(color), "auto|always|never",
-         "colours: on a terminal (unless `NO_COLOR` is set), always, never", 0, 0},
+	 "colours: on a terminal (unless `NO_COLOR` is set), always, never", 0, 0},
 	{"quiet", 'q', CKPT_OPTION_FLAG, AT(quiet), NULL, "no progress, no remarks, no summary", 0, 0},
 	{"help", 'h', CKPT_OPTION_FLAG, AT(help), NULL, "show this help", 0, 0},
 	{0},
@@ -45,11 +45,11 @@ static bool apply_limit(ckpt_limits *limits, const char *text, ckpt_error *err)
 	uint64_t value;
 	size_t length = strcspn(text, "=");
 	if (!text[length] || length >= sizeof name)
-		return ckpt_fail(err, CKPT_E_USAGE, "--limit wants NAME=VALUE, not \"%.80s\"", text);
+		return ckpt_fail(err, CKPT_E_USAGE, "--limit wants NAME=VALUE, not '%.80s'", text);
 	memcpy(name, text, length);
 	name[length] = 0;
 	if (!ckpt_parse_size(text + length + 1, &value) || value == 0)
-		return ckpt_fail(err, CKPT_E_USAGE, "--limit %s wants a number above 0, such as 1000 or 4GiB, not \"%.80s\"", name,
+		return ckpt_fail(err, CKPT_E_USAGE, "--limit %s wants a number above 0, such as 1000 or 4GiB, not '%.80s'", name,
 		                 text + length + 1);
 	return ckpt_limits_set(limits, name, value, err);
 }

@@ -1,0 +1,2 @@
+# exits: 2
+ckpt help convrt

@@ -1,0 +1,2 @@
+ckpt --help
+ckpt -h >h && ckpt help >hh && cmp h hh

@@ -1,0 +1,2 @@
+two a.safetensors
+ckpt inspect a.safetensors

@@ -1,0 +1,2 @@
+layers m.safetensors 12
+ckpt inspect --tree m.safetensors

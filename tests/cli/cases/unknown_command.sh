@@ -1,0 +1,6 @@
+code ckpt inspcet x
+code ckpt frobnicate
+code ckpt --frobnicate
+code ckpt ''
+two model.safetensors
+code ckpt model.safetensors

@@ -1,0 +1,56 @@
+# lib.sh -- what cases use to make their input; sourced by run
+
+# le64 N: eight bytes, the lowest first
+le64() {
+	le64_n=$1 le64_i=0
+	while [ $le64_i -lt 8 ]; do
+		printf "\\$(printf %03o $((le64_n % 256)))"
+		le64_n=$((le64_n / 256)) le64_i=$((le64_i + 1))
+	done
+}
+
+# bytes_in TEXT: its length in bytes
+bytes_in() { printf %s "$1" | wc -c | tr -d ' '; }
+
+# safetensors FILE HEADER BYTES: a file with that header and so many bytes of data (0, 1, 2, ... 250, 0, ...)
+safetensors() {
+	{
+		le64 "$(bytes_in "$2")"
+		printf %s "$2"
+		awk -v n="$3" 'BEGIN { for (i = 0; i < n; i++) printf "%d\n", i % 251 }' | while read -r byte; do
+			printf "\\$(printf %03o "$byte")"
+		done
+	} >"$1"
+}
+
+# zeros FILE HEADER BYTES: the same with zeros, however many
+zeros() {
+	{ le64 "$(bytes_in "$2")" && printf %s "$2"; } >"$1"
+	truncate -s "+$3" "$1"
+}
+
+# small FILE: the small checkpoint of the example program
+small() { "$CKPT_BUILDDIR/examples/small" "$1" >/dev/null; }
+
+# two FILE: two tensors and metadata
+two() {
+	safetensors "$1" '{"__metadata__":{"format":"pt"},"weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"bias":{"dtype":"I64","shape":[3],"data_offsets":[24,48]}}' 48
+}
+
+# layers FILE N: a model of N like layers and a head
+layers() {
+	zeros "$1" "$(awk -v n="$2" 'BEGIN {
+		printf "{"
+		for (i = 0; i < n; i++) {
+			printf "\"enc.layer.%d.norm.bias\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[%d,%d]},", i, i * 80, i * 80 + 16
+			printf "\"enc.layer.%d.w\":{\"dtype\":\"F32\",\"shape\":[4,4],\"data_offsets\":[%d,%d]},", i, i * 80 + 16, i * 80 + 80
+		}
+		printf "\"head.w\":{\"dtype\":\"BF16\",\"shape\":[2,4],\"data_offsets\":[%d,%d]}}", n * 80, n * 80 + 16
+	}')" $(($2 * 80 + 16))
+}
+
+# code COMMAND...: runs it and prints its exit code
+code() {
+	"$@"
+	echo "[$?]"
+}
