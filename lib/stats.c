@@ -208,15 +208,15 @@ static ckpt_stats finish(const moments *m)
 	double n = (double)finite_count(m);
 	bool any = m->elements > m->nans;
 	return (ckpt_stats){
-	    .elements = m->elements,
-	    .zeros = m->zeros,
-	    .nans = m->nans,
-	    .infs = m->infs,
-	    .min = any ? m->min : NAN,
-	    .max = any ? m->max : NAN,
-	    .absmax = any ? fmax(fabs(m->min), fabs(m->max)) : NAN,
-	    .mean = n > 0 ? m->mean : NAN,
-	    .std = n > 1 ? sqrt(m->sum2 / (n - 1)) : NAN,
+	        .elements = m->elements,
+	        .zeros = m->zeros,
+	        .nans = m->nans,
+	        .infs = m->infs,
+	        .min = any ? m->min : NAN,
+	        .max = any ? m->max : NAN,
+	        .absmax = any ? fmax(fabs(m->min), fabs(m->max)) : NAN,
+	        .mean = n > 0 ? m->mean : NAN,
+	        .std = n > 1 ? sqrt(m->sum2 / (n - 1)) : NAN,
 	};
 }
 

@@ -22,9 +22,9 @@ typedef struct narrow {
 } narrow;
 
 static const narrow narrows[] = {
-    {CKPT_F16, 16, 10, 15, 0x7bff, true, false, false},    {CKPT_BF16, 16, 7, 127, 0x7f7f, true, false, false},
-    {CKPT_F8_E5M2, 8, 2, 15, 0x7b, true, false, false},    {CKPT_F8_E4M3, 8, 3, 7, 0x7e, false, true, false},
-    {CKPT_F8_E4M3FNUZ, 8, 3, 8, 0x7f, false, false, true}, {CKPT_F8_E5M2FNUZ, 8, 2, 16, 0x7f, false, false, true},
+        {CKPT_F16, 16, 10, 15, 0x7bff, true, false, false},    {CKPT_BF16, 16, 7, 127, 0x7f7f, true, false, false},
+        {CKPT_F8_E5M2, 8, 2, 15, 0x7b, true, false, false},    {CKPT_F8_E4M3, 8, 3, 7, 0x7e, false, true, false},
+        {CKPT_F8_E4M3FNUZ, 8, 3, 8, 0x7f, false, false, true}, {CKPT_F8_E5M2FNUZ, 8, 2, 16, 0x7f, false, false, true},
 };
 enum { NARROWS = sizeof narrows / sizeof narrows[0] };
 
@@ -346,8 +346,8 @@ static void test_integers_to_floats(void)
 	ckpt_cast(CKPT_U64, CKPT_F32, int_values, f32_values, MANY);
 	ckpt_cast(CKPT_U64, CKPT_F64, int_values, f64_values, MANY);
 	for (size_t k = 0; k < MANY; k++)
-		wrong +=
-		    f32_values[k] != (float)(uint64_t)int_values[k] || f64_values[k] != (double)(uint64_t)int_values[k];
+		wrong += f32_values[k] != (float)(uint64_t)int_values[k] ||
+		         f64_values[k] != (double)(uint64_t)int_values[k];
 	CU_ASSERT_EQUAL(wrong, 0);
 	if (LDBL_MANT_DIG < 64) return;
 	for (size_t i = 0; i < NARROWS; i++)
@@ -506,18 +506,18 @@ static void test_paths_agree(void)
 }
 
 static const unit_case cases[] = {
-    {"decode every code", test_decode_all},
-    {"e8m0", test_e8m0},
-    {"encode at boundaries", test_encode_boundaries},
-    {"encode random values", test_encode_random},
-    {"encode special values", test_encode_specials},
-    {"NaN codes", test_nan_codes},
-    {"one rounding", test_single_rounding},
-    {"integers to floats", test_integers_to_floats},
-    {"floats to integers", test_floats_to_integers},
-    {"integers to integers", test_integers_to_integers},
-    {"packed types", test_packed},
-    {"paths agree", test_paths_agree},
-    {0},
+        {"decode every code", test_decode_all},
+        {"e8m0", test_e8m0},
+        {"encode at boundaries", test_encode_boundaries},
+        {"encode random values", test_encode_random},
+        {"encode special values", test_encode_specials},
+        {"NaN codes", test_nan_codes},
+        {"one rounding", test_single_rounding},
+        {"integers to floats", test_integers_to_floats},
+        {"floats to integers", test_floats_to_integers},
+        {"integers to integers", test_integers_to_integers},
+        {"packed types", test_packed},
+        {"paths agree", test_paths_agree},
+        {0},
 };
 const unit_suite unit_cast = {"cast", cases};

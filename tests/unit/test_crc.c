@@ -102,8 +102,8 @@ static void test_long_lengths(void)
 	const uint64_t past = (UINT64_C(1) << 63) + 5;
 	uint32_t stepwise = ckpt_crc32_combine(ckpt_crc32_combine(a, zeros(past - 5), past - 5), zeros(5), 5);
 	CU_ASSERT_EQUAL(ckpt_crc32_combine(a, zeros(past), past), stepwise);
-	stepwise =
-	    ckpt_crc32_combine(ckpt_crc32_combine(a, zeros(UINT64_MAX / 2), UINT64_MAX / 2), zeros(past - 5), past - 5);
+	stepwise = ckpt_crc32_combine(ckpt_crc32_combine(a, zeros(UINT64_MAX / 2), UINT64_MAX / 2), zeros(past - 5),
+	                              past - 5);
 	CU_ASSERT_EQUAL(ckpt_crc32_combine(a, zeros(UINT64_MAX), UINT64_MAX), stepwise);
 }
 
@@ -115,8 +115,8 @@ static void test_force(void)
 }
 
 static const unit_case cases[] = {
-    {"known values", test_known},   {"every length", test_every_length},
-    {"splits", test_splits},        {"lengths past 4 GiB", test_long_lengths},
-    {"choice of path", test_force}, {0},
+        {"known values", test_known},   {"every length", test_every_length},
+        {"splits", test_splits},        {"lengths past 4 GiB", test_long_lengths},
+        {"choice of path", test_force}, {0},
 };
 const unit_suite unit_crc = {"crc", cases};

@@ -218,7 +218,7 @@ static void test_progress(void)
 	const uint64_t shape = 3 * MIB;
 	CU_ASSERT_TRUE(add_odd(cp, "a", 3 * MIB, 3 * MIB, &reads) && add_odd(cp, "b", 2 * MIB + 5, 3 * MIB, &reads));
 	CU_ASSERT_TRUE(
-	    ckpt_checkpoint_add(cp, "c", CKPT_U8, 1, &shape, ckpt_source_ref(cp->tensors[0].source), NULL, NULL));
+	        ckpt_checkpoint_add(cp, "c", CKPT_U8, 1, &shape, ckpt_source_ref(cp->tensors[0].source), NULL, NULL));
 	CU_ASSERT_TRUE(ckpt_checkpoint_find_aliases(cp, NULL));
 	for (int threads = 1; threads <= 2; threads++) {
 		watcher w = {0};
@@ -240,12 +240,12 @@ static void test_progress(void)
 }
 
 static const unit_case cases[] = {
-    {"vectors of FIPS 180-4", test_vectors},
-    {"sources", test_source},
-    {"checkpoint", test_checkpoint},
-    {"fingerprint of equal checkpoints", test_fingerprint_of_equals},
-    {"the first error", test_first_error},
-    {"progress and stopping", test_progress},
-    {0},
+        {"vectors of FIPS 180-4", test_vectors},
+        {"sources", test_source},
+        {"checkpoint", test_checkpoint},
+        {"fingerprint of equal checkpoints", test_fingerprint_of_equals},
+        {"the first error", test_first_error},
+        {"progress and stopping", test_progress},
+        {0},
 };
 const unit_suite unit_hash = {"hash", cases};

@@ -16,11 +16,11 @@ static void test_known_answers(void)
 	static const struct {
 		uint32_t counter[4], key[2], want[4];
 	} rows[] = {
-	    {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-	    {{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-	    {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
-	     {0xa4093822, 0x299f31d0},
-	     {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+	        {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+	        {{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+	        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+	         {0xa4093822, 0x299f31d0},
+	         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		uint32_t out[4];
@@ -148,7 +148,7 @@ static void test_sources(void)
 			bytes[1 + length] = 0xa5;
 			wrong += !ckpt_source_read(n, 4 * base + offset, length, bytes + 1, &err);
 			wrong +=
-			    memcmp(bytes + 1, (uint8_t *)values + offset, length) != 0 || bytes[1 + length] != 0xa5;
+			        memcmp(bytes + 1, (uint8_t *)values + offset, length) != 0 || bytes[1 + length] != 0xa5;
 		}
 	CU_ASSERT_EQUAL(wrong, 0);
 	CU_ASSERT_TRUE(ckpt_source_read(n, n->length - 3, 3, bytes, &err));
@@ -242,16 +242,16 @@ static void test_uniform_is_open(void)
 }
 
 static const unit_case cases[] = {
-    {"published vectors", test_known_answers},
-    {"key", test_key},
-    {"mapping", test_mapping},
-    {"golden values", test_golden},
-    {"paths agree", test_paths_agree},
-    {"any range", test_any_range},
-    {"sources", test_sources},
-    {"moments", test_moments},
-    {"Kolmogorov-Smirnov", test_kolmogorov},
-    {"uniform is half open", test_uniform_is_open},
-    {0},
+        {"published vectors", test_known_answers},
+        {"key", test_key},
+        {"mapping", test_mapping},
+        {"golden values", test_golden},
+        {"paths agree", test_paths_agree},
+        {"any range", test_any_range},
+        {"sources", test_sources},
+        {"moments", test_moments},
+        {"Kolmogorov-Smirnov", test_kolmogorov},
+        {"uniform is half open", test_uniform_is_open},
+        {0},
 };
 const unit_suite unit_rng = {"rng", cases};
