@@ -170,17 +170,6 @@ static ckpt_checkpoint *open_member(const ckpt_open_context *context, const char
 	return cp;
 }
 
-/* Puts the path in front, unless a message from deeper down begins with it, or with a file below it. */
-static void prefix_path(const char *path, ckpt_error *err)
-{
-	char safe[CKPT_ERROR_TEXT];
-	if (!err) return;
-	size_t length = ckpt_escape(safe, sizeof safe, path, strlen(path));
-	const char *rest = err->text + length;
-	bool named = length && strncmp(err->text, safe, length) == 0 && (safe[length - 1] == '/' || strchr(":/", *rest));
-	if (!named || !*rest) ckpt_error_prefix(err, "%s", *path ? path : "''");
-}
-
 ckpt_checkpoint *ckpt_open(const char *path, const ckpt_open_options *options, ckpt_error *err)
 {
 	ckpt_open_options defaults = {0};
@@ -195,6 +184,6 @@ ckpt_checkpoint *ckpt_open(const char *path, const ckpt_open_options *options, c
 		if (file) cp = open_here(path, file, options, &limits, 0, err);
 		ckpt_file_unref(file);
 	}
-	if (!cp) prefix_path(path, err);
+	if (!cp) ckpt_path_prefix(err, path);
 	return cp;
 }

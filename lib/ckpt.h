@@ -334,6 +334,9 @@ CKPT_API const char *ckpt_save_plan_file_path(const ckpt_save_plan *plan, size_t
 CKPT_API uint64_t ckpt_save_plan_file_bytes(const ckpt_save_plan *plan, size_t i);
 CKPT_API size_t ckpt_save_plan_file_tensors(const ckpt_save_plan *plan, size_t i);
 CKPT_API const char *ckpt_save_plan_format(const ckpt_save_plan *plan);
+/* Remarks on what lies in the folder besides, and on files that are not carried along. */
+CKPT_API size_t ckpt_save_plan_note_count(const ckpt_save_plan *plan);
+CKPT_API const char *ckpt_save_plan_note_at(const ckpt_save_plan *plan, size_t i);
 
 /* Does it: temporary files, filled in parallel, fsync, rename. After a failure no file of the plan exists under its
  * final name unless it did before, with its old content. */

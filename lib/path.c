@@ -200,3 +200,24 @@ const char *ckpt_path_base(const char *path)
 	const char *slash = strrchr(path, '/');
 	return slash ? slash + 1 : path;
 }
+
+/* A message names the path where it begins with it, or where it speaks of that path or of a file below it: "cannot create
+ * out/x: ..." */
+static bool is_named(const char *text, const char *path, size_t length)
+{
+	for (const char *at = strstr(text, path); at; at = strstr(at + 1, path)) {
+		const char *rest = at + length;
+		if (at == text && (path[length - 1] == '/' || (*rest && strchr(":/ ", *rest)))) return true;
+		if (at > text && at[-1] == ' ' && (*rest == ':' || *rest == '/')) return true;
+	}
+	return false;
+}
+
+bool ckpt_path_prefix(ckpt_error *err, const char *path)
+{
+	char safe[CKPT_ERROR_TEXT];
+	if (!err) return false;
+	size_t length = ckpt_escape(safe, sizeof safe, path, strlen(path));
+	if (length && is_named(err->text, safe, length)) return false;
+	return ckpt_error_prefix(err, "%s", *path ? path : "''");
+}

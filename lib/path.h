@@ -20,4 +20,6 @@ char *ckpt_path_join(const char *folder, const char *name, ckpt_error *err);
 char *ckpt_path_folder(const char *path, ckpt_error *err);
 /* The last component, as a pointer into path. */
 const char *ckpt_path_base(const char *path);
+/* Puts "path: " in front of the message, unless something deeper down has named it already. Returns false. */
+bool ckpt_path_prefix(ckpt_error *err, const char *path);
 #endif
