@@ -28,6 +28,7 @@ struct ckpt_tensor {
 	uint64_t storage_offset;   /* in elements of the storage view */
 	const uint64_t *stride;    /* in elements, rank of them; NULL with storage NULL */
 	ckpt_value *value;         /* its object in the value tree, or NULL; dropped by edits that change bytes */
+	const char *unreadable;    /* why its bytes cannot be had ("it is sparse"), or NULL; reading its source fails so */
 	const ckpt_checkpoint *owner;
 };
 
