@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "convert.h"
 #include "number.h"
@@ -284,6 +285,17 @@ static bool find_target(const ckpt_call *call, const char **target, ckpt_error *
 	return **target || ckpt_fail(err, CKPT_E_USAGE, "DST is empty");
 }
 
+/* A folder becomes a folder; a file becomes one only where the target says so. A name without a known suffix is then an
+ * error and not a folder by chance. */
+static bool writes_folder(const char *source, const char *target)
+{
+	struct stat st;
+	size_t length = strlen(target);
+	if (length > 0 && target[length - 1] == '/') return true;
+	if (stat(target, &st) == 0 && S_ISDIR(st.st_mode)) return true;
+	return stat(source, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int run(const ckpt_call *call, ckpt_error *err)
 {
 	const struct convert_options *o = call->options;
@@ -303,7 +315,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	if (!c.format) goto done;
 	cp = open_source(call, c.source, c.format, &root, err);
 	if (!cp || !edit(call, cp, c.format, err)) goto done;
-	save.folder_from = cp->config_folder;
+	save.folder_from = writes_folder(c.source, c.target) ? cp->config_folder : NULL;
 	plan = ckpt_save_plan_new(cp, c.target, &save, err);
 	if (!plan) goto done;
 	c.cp = cp;
