@@ -22,8 +22,8 @@
 
 #define METADATA "__metadata__"
 
-/* A field longer than this is no list of at most 64 sizes, however much space is in it. */
-enum { MAX_FIELD = 65536 };
+/* One tensor's entry, with whatever else a writer puts into it; bounds the tree that is in memory at a time. */
+enum { MAX_ENTRY = 1 << 20 };
 
 /* ---- reading --------------------------------------------------------------------------------------------------- */
 
@@ -109,34 +109,30 @@ static bool read_offsets(st_fields *f, const ckpt_json *v, ckpt_error *err)
 	return true;
 }
 
-/* A member of a tensor's object; other members than the three are allowed and mean nothing. */
-static bool visit_field(void *user, const char *key, const char *value, size_t length, ckpt_error *err)
+/* Other members than the three are allowed and mean nothing. */
+static bool read_fields(st_fields *f, const ckpt_json *entry, ckpt_error *err)
 {
 	static const struct {
 		const char *key;
 		bool (*read)(st_fields *, const ckpt_json *, ckpt_error *);
 	} fields[] = {{"dtype", read_dtype}, {"shape", read_shape}, {"data_offsets", read_offsets}};
-	st_fields *f = user;
-	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-		if (strcmp(key, fields[i].key) != 0) continue;
-		if (length > MAX_FIELD)
-			return ckpt_fail(err, CKPT_E_LIMIT, "%s is %zu bytes of JSON, at most %d are allowed", key, length,
-			                 MAX_FIELD);
-		ckpt_json *v = ckpt_json_parse(value, length, f->reader->depth, err);
-		bool ok = v && fields[i].read(f, v, err);
-		ckpt_json_free(v);
-		return ok;
-	}
-	return true;
+	for (const ckpt_json *v = ckpt_json_child(entry); v; v = ckpt_json_next(v))
+		for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+			if (strcmp(ckpt_json_key(v), fields[i].key) == 0 && !fields[i].read(f, v, err)) return false;
+	const char *missing = !f->has_dtype ? "dtype" : !f->has_shape ? "shape" : !f->has_offsets ? "data_offsets" : NULL;
+	return !missing || ckpt_fail(err, CKPT_E_FORMAT, "%s is missing", missing);
 }
 
 static bool parse_entry(st_fields *f, const char *value, size_t length, ckpt_error *err)
 {
 	if (*value != '{')
 		return ckpt_fail(err, CKPT_E_FORMAT, "the entry must be an object, found %s", ckpt_json_text_kind(value));
-	if (!ckpt_json_each_member(value, length, f->reader->depth, visit_field, f, err)) return false;
-	const char *missing = !f->has_dtype ? "dtype" : !f->has_shape ? "shape" : !f->has_offsets ? "data_offsets" : NULL;
-	return !missing || ckpt_fail(err, CKPT_E_FORMAT, "%s is missing", missing);
+	if (length > MAX_ENTRY)
+		return ckpt_fail(err, CKPT_E_LIMIT, "the entry is %zu bytes of JSON, at most %d are allowed", length, MAX_ENTRY);
+	ckpt_json *entry = ckpt_json_parse(value, length, f->reader->depth, err);
+	bool ok = entry && read_fields(f, entry, err);
+	ckpt_json_free(entry);
+	return ok;
 }
 
 static bool in_order(const st_entry *a, const st_entry *b)

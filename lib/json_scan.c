@@ -41,20 +41,6 @@ static void emit(ckpt_json_scanner *s, const void *data, size_t length)
 	if (s->out) ckpt_buffer_add(s->out, data, length);
 }
 
-void ckpt_json_skip_space(ckpt_json_scanner *s)
-{
-	while (s->at < s->length) {
-		unsigned char c = s->text[s->at];
-		if (c != ' ' && c != '\n' && c != '\t' && c != '\r') return;
-		s->at++;
-	}
-}
-
-int ckpt_json_peek(const ckpt_json_scanner *s)
-{
-	return s->at < s->length ? s->text[s->at] : -1;
-}
-
 static int hex_digit(unsigned char c)
 {
 	if (c >= '0' && c <= '9') return c - '0';

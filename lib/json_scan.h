@@ -25,7 +25,20 @@ bool ckpt_json_scan_key(ckpt_json_scanner *s);                 /* a member's key
 bool ckpt_json_scan_separator(ckpt_json_scanner *s, char close, bool *more);
 bool ckpt_json_scan_end(ckpt_json_scanner *s); /* nothing but space is left */
 
-void ckpt_json_skip_space(ckpt_json_scanner *s);
-int ckpt_json_peek(const ckpt_json_scanner *s); /* the next byte, or -1 at the end */
+static inline void ckpt_json_skip_space(ckpt_json_scanner *s)
+{
+	while (s->at < s->length) {
+		unsigned char c = s->text[s->at];
+		if (c != ' ' && c != '\n' && c != '\t' && c != '\r') return;
+		s->at++;
+	}
+}
+
+/* The next byte, or -1 at the end. */
+static inline int ckpt_json_peek(const ckpt_json_scanner *s)
+{
+	return s->at < s->length ? s->text[s->at] : -1;
+}
+
 bool ckpt_json_fail_unexpected(const ckpt_json_scanner *s, const char *wanted);
 #endif

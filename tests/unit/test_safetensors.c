@@ -221,12 +221,15 @@ static void test_rank(void)
 		else
 			refuse_header(header, 1, "shape has 65 dimensions, at most 64");
 	}
-	char *wide = malloc(200100);
+	char *wide = malloc(1200000);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(wide);
 	int n = sprintf(wide, "{\"w\":{\"dtype\":\"U8\",\"shape\":[0");
 	for (int i = 0; i < 100000; i++) n += sprintf(wide + n, ",0");
 	strcpy(wide + n, "],\"data_offsets\":[0,0]}}");
-	refuse_header(wide, 0, "shape is 200003 bytes of JSON");
+	refuse_header(wide, 0, "shape has 100001 dimensions, at most 64");
+	for (int i = 0; i < 450000; i++) n += sprintf(wide + n, ",0");
+	strcpy(wide + n, "],\"data_offsets\":[0,0]}}");
+	refuse_header(wide, 0, "the entry is 1100047 bytes of JSON, at most 1048576");
 	free(wide);
 }
 
