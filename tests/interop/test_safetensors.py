@@ -44,7 +44,7 @@ class Files(Case):
         self.assert_same(load_file(self.path("ours.safetensors")), tensors)
 
     def test_copy_is_identical(self):
-        save_file({"b": sample(torch.float32, 3), "a": sample(torch.int8, 5)}, self.path("a.safetensors"), {"k": "v \u00e9\n"})
+        save_file({"b": sample(torch.float32, 3), "a": sample(torch.int8, 5)}, self.path("a.safetensors"), PT)
         self.ckpt("convert", self.path("a.safetensors"), self.path("b.safetensors"))
         self.assert_same_bytes(self.path("a.safetensors"), self.path("b.safetensors"))
 
@@ -55,6 +55,16 @@ class Files(Case):
         self.ckpt("convert", "--metadata", "c=3", self.path("a.safetensors"), self.path("b.safetensors"))
         with safe_open(self.path("b.safetensors"), "pt") as f:
             self.assertEqual(f.metadata(), meta | {"c": "3"})
+
+    def test_metadata_without_format_gets_one(self):
+        """transformers refuses a file whose metadata says no format."""
+        save_file({"w": sample(torch.float32, 3)}, self.path("a.safetensors"), {"k": "v \u00e9\n"})
+        self.ckpt("convert", self.path("a.safetensors"), self.path("b.safetensors"))
+        save_file({"w": sample(torch.float32, 3)}, self.path("c.safetensors"))
+        self.ckpt("convert", self.path("c.safetensors"), self.path("d.safetensors"))
+        for name, want in (("b", {"k": "v \u00e9\n"} | PT), ("d", PT)):
+            with safe_open(self.path(name + ".safetensors"), "pt") as f:
+                self.assertEqual(f.metadata(), want)
 
     def test_slices_by_safe_open(self):
         w = sample(torch.bfloat16, 20, 7)
@@ -81,7 +91,7 @@ class Files(Case):
         torch.save(m.state_dict(), self.path("m.bin"))
         self.ckpt("convert", self.path("m.bin"), self.path("ours.safetensors"))
         with safe_open(self.path("ours.safetensors"), "pt") as f, safe_open(self.path("reference.safetensors"), "pt") as g:
-            self.assertEqual(f.metadata(), g.metadata())
+            self.assertEqual(f.metadata(), g.metadata() | PT)
         self.assert_same(load_file(self.path("ours.safetensors")), load_file(self.path("reference.safetensors")))
 
     def test_unordered_and_unaligned(self):

@@ -8,6 +8,9 @@ from safetensors.torch import save_file, save_model
 
 from peers import DTYPES, TORCH_ONLY, Case, parametrise, sample, short
 
+# Without a storage class of their own: torch writes them into legacy files, but fails to read them from there.
+NEWER = {d for d in DTYPES if short(d).startswith(("uint16", "uint32", "uint64", "complex32", "float8", "float4"))}
+
 
 def records(path):
     """Name, offset and bytes of every record but the one that depends on the order of a hash table."""
@@ -76,6 +79,10 @@ class EveryDtype(TorchCase):
     def check_legacy(self, dtype):
         tensors = self.tensors(dtype)
         torch.save(tensors, self.path("a.pt"))
+        if dtype in NEWER:
+            message = self.ckpt("convert", "--to", "torch-legacy", self.path("a.pt"), self.path("l.bin"), fails=True)
+            self.assertIn(DTYPES[dtype], message)
+            return
         self.ckpt("convert", "--to", "torch-legacy", self.path("a.pt"), self.path("l.bin"))
         self.assertFalse(zipfile.is_zipfile(self.path("l.bin")))
         self.assert_same(torch.load(self.path("l.bin"), weights_only=True), tensors)
@@ -173,7 +180,7 @@ class Meaning(TorchCase):
         self.assertEqual(got, value)
 
     def test_names(self):
-        sd = {n: sample(torch.int32, 2, seed=i) for i, n in enumerate(["", "\u00e9\u4e2d", "a/b", "x" * 300, "\u0000"])}
+        sd = {n: sample(torch.int32, 2, seed=i) for i, n in enumerate(["", "\u00e9\u4e2d", "a/b", "x" * 300, "\u0001"])}
         torch.save(sd, self.path("a.pt"))
         self.ckpt("convert", self.path("a.pt"), self.path("b.pt"))
         self.loads(self.path("b.pt"), sd)
