@@ -1,9 +1,9 @@
 /* save_shards.c -- cuts a checkpoint into files of a largest size, and writes their index
  *
  * The rule is that of huggingface_hub: tensors in order; one that shares its storage with an earlier one goes where that
- * one is and costs nothing; one that is larger than the limit gets a shard of its own at once, numbered before the one
- * that is still open; one that does not fit any more closes the open shard. The index is that of transformers: two
- * spaces of indentation, sorted keys, a final newline.
+ * one is and costs nothing (all empty storages count as one); one that is larger than the limit gets a shard of its own at
+ * once, numbered before the one that is still open; one that does not fit any more closes the open shard. The index is
+ * that of transformers: two spaces of indentation, sorted keys, a final newline.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +42,13 @@ static int compare_places(const void *a, const void *b)
 /* A format that holds aliases keeps a storage with all its tensors in one file. */
 static bool find_leaders(const ckpt_checkpoint *cp, bool shares, size_t *leader, ckpt_error *err)
 {
-	for (size_t i = 0; i < cp->count; i++) leader[i] = i;
+	size_t empty = SIZE_MAX;
+	for (size_t i = 0; i < cp->count; i++) {
+		leader[i] = i;
+		if (storage_size(&cp->tensors[i], shares) > 0) continue;
+		if (empty == SIZE_MAX) empty = i;
+		leader[i] = empty;
+	}
 	if (!shares || cp->count == 0) return true;
 	sp_place *places = malloc(cp->count * sizeof *places);
 	if (!places) return ckpt_fail_nomem(err);

@@ -209,12 +209,14 @@ static void check_split(const uint64_t *sizes, size_t count, uint64_t most, cons
 
 static void test_split_rule(void)
 {
-	static const uint64_t a[] = {6, 6, 2, 6, 2, 2}, b[] = {3, 12, 4}, c[] = {5, 5, 5}, d[] = {10, 0, 1};
+	static const uint64_t a[] = {6, 6, 2, 6, 2, 2}, b[] = {3, 12, 4}, c[] = {5, 5, 5}, d[] = {10, 0, 1},
+	                      e[] = {0, 9, 9, 0};
 	check_split(a, 6, 10, "model-00001-of-00003.safetensors 1 model-00002-of-00003.safetensors 2 "
 	                      "model-00003-of-00003.safetensors 3 ");
 	check_split(b, 3, 10, "model-00001-of-00002.safetensors 1 model-00002-of-00002.safetensors 2 ");
 	check_split(c, 3, 10, "model-00001-of-00002.safetensors 2 model-00002-of-00002.safetensors 1 ");
 	check_split(d, 3, 10, "model-00001-of-00002.safetensors 2 model-00002-of-00002.safetensors 1 ");
+	check_split(e, 4, 10, "model-00001-of-00002.safetensors 3 model-00002-of-00002.safetensors 1 ");
 	check_split(c, 3, 15, "model.safetensors 3 ");
 	check_split(c, 0, 15, "model.safetensors 0 ");
 	check_split(b, 2, 1, "model-00001-of-00002.safetensors 1 model-00002-of-00002.safetensors 1 ");
