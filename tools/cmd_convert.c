@@ -211,10 +211,10 @@ static const ckpt_format *format_for(const struct convert_options *o, const char
 
 static bool show_plan(const ckpt_conversion *c, ckpt_error *err)
 {
-	static const ckpt_column columns[] = {{"file", false, 20, 0, CKPT_STYLE_PLAIN},
-	                                      {"tensors", true, 0, 0, CKPT_STYLE_PLAIN},
-	                                      {"bytes", true, 0, 0, CKPT_STYLE_PLAIN},
-	                                      {"", true, 0, 1, CKPT_STYLE_PLAIN}};
+	static const ckpt_column columns[] = {{"file", false, 20, true, 0, CKPT_STYLE_PLAIN},
+	                                      {"tensors", true, 0, false, 0, CKPT_STYLE_PLAIN},
+	                                      {"bytes", true, 0, false, 0, CKPT_STYLE_PLAIN},
+	                                      {"", true, 0, false, 1, CKPT_STYLE_PLAIN}};
 	ckpt_table *table = ckpt_table_new(columns, sizeof columns / sizeof *columns);
 	size_t files = ckpt_save_plan_file_count(c->plan), tensors = 0;
 	char text[CKPT_NUMBER_TEXT];

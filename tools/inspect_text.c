@@ -13,27 +13,27 @@
 
 enum { SHAPE_TEXT = 1400 }; /* 64 dimensions of 20 digits */
 
-static const ckpt_column plain_columns[] = {{"name", false, 24, 0, CKPT_STYLE_PLAIN},
-                                            {"dtype", false, 0, 0, CKPT_STYLE_PLAIN},
-                                            {"shape", false, 0, 0, CKPT_STYLE_PLAIN},
-                                            {"bytes", true, 0, 3, CKPT_STYLE_PLAIN},
-                                            {"alias of", false, 12, 2, CKPT_STYLE_DIM},
-                                            {"sha256", false, 10, 1, CKPT_STYLE_PLAIN}};
+static const ckpt_column plain_columns[] = {{"name", false, 24, true, 0, CKPT_STYLE_PLAIN},
+                                            {"dtype", false, 0, false, 0, CKPT_STYLE_PLAIN},
+                                            {"shape", false, 0, false, 0, CKPT_STYLE_PLAIN},
+                                            {"bytes", true, 0, false, 3, CKPT_STYLE_PLAIN},
+                                            {"alias of", false, 12, true, 2, CKPT_STYLE_DIM},
+                                            {"sha256", false, 12, false, 1, CKPT_STYLE_PLAIN}};
 
-static const ckpt_column stats_columns[] = {{"name", false, 20, 0, CKPT_STYLE_PLAIN},
-                                            {"dtype", false, 0, 0, CKPT_STYLE_PLAIN},
-                                            {"shape", false, 0, 4, CKPT_STYLE_PLAIN},
-                                            {"bytes", true, 0, 3, CKPT_STYLE_PLAIN},
-                                            {"min", true, 0, 0, CKPT_STYLE_PLAIN},
-                                            {"max", true, 0, 0, CKPT_STYLE_PLAIN},
-                                            {"mean", true, 0, 0, CKPT_STYLE_PLAIN},
-                                            {"std", true, 0, 0, CKPT_STYLE_PLAIN},
-                                            {"absmax", true, 0, 5, CKPT_STYLE_PLAIN},
-                                            {"zeros", true, 0, 6, CKPT_STYLE_PLAIN},
-                                            {"nan", true, 0, 0, CKPT_STYLE_WARN},
-                                            {"inf", true, 0, 0, CKPT_STYLE_WARN},
-                                            {"alias of", false, 12, 2, CKPT_STYLE_DIM},
-                                            {"sha256", false, 10, 1, CKPT_STYLE_PLAIN}};
+static const ckpt_column stats_columns[] = {{"name", false, 28, true, 0, CKPT_STYLE_PLAIN},
+                                            {"dtype", false, 0, false, 0, CKPT_STYLE_PLAIN},
+                                            {"shape", false, 0, false, 4, CKPT_STYLE_PLAIN},
+                                            {"bytes", true, 0, false, 3, CKPT_STYLE_PLAIN},
+                                            {"min", true, 0, false, 0, CKPT_STYLE_PLAIN},
+                                            {"max", true, 0, false, 0, CKPT_STYLE_PLAIN},
+                                            {"mean", true, 0, false, 0, CKPT_STYLE_PLAIN},
+                                            {"std", true, 0, false, 0, CKPT_STYLE_PLAIN},
+                                            {"absmax", true, 0, false, 5, CKPT_STYLE_PLAIN},
+                                            {"zeros", true, 0, false, 6, CKPT_STYLE_PLAIN},
+                                            {"nan", true, 0, false, 0, CKPT_STYLE_WARN},
+                                            {"inf", true, 0, false, 0, CKPT_STYLE_WARN},
+                                            {"alias of", false, 12, true, 2, CKPT_STYLE_DIM},
+                                            {"sha256", false, 12, false, 1, CKPT_STYLE_PLAIN}};
 
 /* ---- head ---- */
 
@@ -47,7 +47,7 @@ static bool put_fact(const ckpt_inspection *in, const char *label, const char *t
 	ckpt_buffer_printf(&b, "%s%-12s%s", ckpt_style_code(t, CKPT_STYLE_DIM), label, ckpt_style_code(t, CKPT_STYLE_PLAIN));
 	if (style != CKPT_STYLE_PLAIN) ckpt_buffer_str(&b, ckpt_style_code(t, style));
 	if (t->width > 20 && escaped.data)
-		ckpt_text_fit(&b, escaped.data, escaped.length, t->width - 12);
+		ckpt_text_fit(&b, escaped.data, escaped.length, t->width - 12, false);
 	else if (escaped.data)
 		ckpt_buffer_add(&b, escaped.data, escaped.length);
 	if (style != CKPT_STYLE_PLAIN) ckpt_buffer_str(&b, ckpt_style_code(t, CKPT_STYLE_PLAIN));
@@ -90,11 +90,11 @@ static bool put_head(const ckpt_inspection *in, ckpt_error *err)
 static void put_stats(ckpt_table *table, const ckpt_stats *s)
 {
 	char number[CKPT_NUMBER_TEXT];
-	ckpt_table_format(table, "%.5g", s->min);
-	ckpt_table_format(table, "%.5g", s->max);
-	ckpt_table_format(table, "%.5g", s->mean);
-	ckpt_table_format(table, "%.5g", s->std);
-	ckpt_table_format(table, "%.5g", s->absmax);
+	ckpt_table_format(table, "%.4g", s->min);
+	ckpt_table_format(table, "%.4g", s->max);
+	ckpt_table_format(table, "%.4g", s->mean);
+	ckpt_table_format(table, "%.4g", s->std);
+	ckpt_table_format(table, "%.4g", s->absmax);
 	ckpt_table_text(table, ckpt_count_text(s->zeros, number, sizeof number));
 	ckpt_table_text(table, s->nans ? ckpt_count_text(s->nans, number, sizeof number) : "");
 	ckpt_table_text(table, s->infs ? ckpt_count_text(s->infs, number, sizeof number) : "");
@@ -159,12 +159,12 @@ static void put_tally(ckpt_table *table, const char *label, const ckpt_tally *t)
 
 static bool put_totals(const ckpt_inspection *in, ckpt_error *err)
 {
-	static const ckpt_column columns[] = {{"totals", false, 0, 0, CKPT_STYLE_PLAIN},
-	                                      {"tensors", true, 0, 0, CKPT_STYLE_PLAIN},
-	                                      {"aliases", true, 0, 1, CKPT_STYLE_PLAIN},
-	                                      {"parameters", true, 0, 0, CKPT_STYLE_PLAIN},
-	                                      {"bytes", true, 0, 0, CKPT_STYLE_PLAIN},
-	                                      {"", true, 0, 2, CKPT_STYLE_PLAIN}};
+	static const ckpt_column columns[] = {{"totals", false, 0, false, 0, CKPT_STYLE_PLAIN},
+	                                      {"tensors", true, 0, false, 0, CKPT_STYLE_PLAIN},
+	                                      {"aliases", true, 0, false, 1, CKPT_STYLE_PLAIN},
+	                                      {"parameters", true, 0, false, 0, CKPT_STYLE_PLAIN},
+	                                      {"bytes", true, 0, false, 0, CKPT_STYLE_PLAIN},
+	                                      {"", true, 0, false, 2, CKPT_STYLE_PLAIN}};
 	ckpt_table *table = ckpt_table_new(columns, sizeof columns / sizeof *columns);
 	size_t kinds = 0;
 	bool ok;

@@ -354,12 +354,12 @@ static bool put_tree(const tree *t, ckpt_table *table)
 
 bool ckpt_inspect_tree(const ckpt_inspection *in, ckpt_error *err)
 {
-	static const ckpt_column columns[] = {{"name", false, 24, 0, CKPT_STYLE_PLAIN},
-	                                      {"dtype", false, 0, 0, CKPT_STYLE_PLAIN},
-	                                      {"shape", false, 0, 0, CKPT_STYLE_PLAIN},
-	                                      {"parameters", true, 0, 0, CKPT_STYLE_PLAIN},
-	                                      {"bytes", true, 0, 2, CKPT_STYLE_PLAIN},
-	                                      {"alias of", false, 12, 1, CKPT_STYLE_DIM}};
+	static const ckpt_column columns[] = {{"name", false, 24, true, 0, CKPT_STYLE_PLAIN},
+	                                      {"dtype", false, 0, false, 0, CKPT_STYLE_PLAIN},
+	                                      {"shape", false, 0, false, 0, CKPT_STYLE_PLAIN},
+	                                      {"parameters", true, 0, false, 0, CKPT_STYLE_PLAIN},
+	                                      {"bytes", true, 0, false, 2, CKPT_STYLE_PLAIN},
+	                                      {"alias of", false, 12, true, 1, CKPT_STYLE_DIM}};
 	tree t = {.cp = in->cp, .depth = in->cp->limits.depth < 1000 ? (size_t)in->cp->limits.depth : 1000};
 	ckpt_table *table = ckpt_table_new(columns, sizeof columns / sizeof *columns);
 	bool ok = table && build(&t) && settle(&t) && put_tree(&t, table);

@@ -123,7 +123,7 @@ static void put_cell(const ckpt_table *t, ckpt_buffer *b, const ckpt_terminal *t
 	if (width <= room)
 		ckpt_buffer_add(b, text, length);
 	else
-		ckpt_text_fit(b, text, length, room);
+		ckpt_text_fit(b, text, length, room, t->columns[column].middle);
 	if (*code) ckpt_buffer_str(b, ckpt_style_code(terminal, CKPT_STYLE_PLAIN));
 	if (!t->columns[column].right && !last) ckpt_buffer_fill(b, ' ', pad);
 }

@@ -8,7 +8,8 @@
 typedef struct ckpt_column {
 	const char *title;
 	bool right;     /* numbers: flush right */
-	size_t least;   /* on a narrow terminal shrinks down to this many columns by losing its middle; 0: never */
+	size_t least;   /* on a narrow terminal shrinks down to this many columns; 0: never */
+	bool middle;    /* by losing its middle, not its end */
 	int rank;       /* left out, lowest first, when shrinking does not suffice; 0: never */
 	ckpt_style style;
 } ckpt_column;

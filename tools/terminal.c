@@ -103,7 +103,7 @@ size_t ckpt_text_width(const char *text, size_t length)
 	return width;
 }
 
-void ckpt_text_fit(ckpt_buffer *b, const char *text, size_t length, size_t width)
+void ckpt_text_fit(ckpt_buffer *b, const char *text, size_t length, size_t width, bool middle)
 {
 	size_t whole = ckpt_text_width(text, length), size;
 	if (whole <= width) {
@@ -111,8 +111,8 @@ void ckpt_text_fit(ckpt_buffer *b, const char *text, size_t length, size_t width
 		return;
 	}
 	if (width == 0) return;
-	/* The end of a name tells more than its middle: a third of the room goes to the beginning. */
-	size_t head = (width - 1) / 3, tail = width - 1 - head, i = 0, used = 0;
+	/* A name begins with its layer and ends with its part: both tell more than the middle. */
+	size_t head = middle ? (width - 1) / 2 : width - 1, tail = width - 1 - head, i = 0, used = 0;
 	for (;;) {
 		size_t w = point_width(next_point(text + i, length - i, &size));
 		if (used + w > head) break;

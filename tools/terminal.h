@@ -28,6 +28,6 @@ void ckpt_text_append(ckpt_buffer *b, const char *text, size_t length);
 void ckpt_text_print(FILE *stream, const char *text);
 /* Columns that escaped text takes: wide characters count two, combining ones none. */
 size_t ckpt_text_width(const char *text, size_t length);
-/* Appends text of at most `width` columns: longer text loses its middle to an ellipsis. */
-void ckpt_text_fit(ckpt_buffer *b, const char *text, size_t length, size_t width);
+/* Appends text of at most `width` columns: longer text loses its end to an ellipsis, or its middle. */
+void ckpt_text_fit(ckpt_buffer *b, const char *text, size_t length, size_t width, bool middle);
 #endif

@@ -222,7 +222,7 @@ static void put_line(printer *p, size_t depth, const char *text, size_t length)
 	size_t indent = 2 * depth;
 	ckpt_buffer_fill(p->out, ' ', indent);
 	if (p->limits->width > indent + 8)
-		ckpt_text_fit(p->out, text, length, p->limits->width - indent);
+		ckpt_text_fit(p->out, text, length, p->limits->width - indent, false);
 	else
 		ckpt_buffer_add(p->out, text, length);
 	ckpt_buffer_char(p->out, '\n');
