@@ -6,7 +6,7 @@
 #include "help.h"
 
 struct help_options {
-	bool man, completion, list;
+	bool man, completion, list, examples;
 };
 
 #define AT(field) offsetof(struct help_options, field)
@@ -16,12 +16,13 @@ static const ckpt_option options[] = {
 	/* For the build and its tests. */
 	{"man", 0, CKPT_OPTION_FLAG, AT(man), NULL, NULL, 0, 0},
 	{"list", 0, CKPT_OPTION_FLAG, AT(list), NULL, NULL, 0, 0},
+	{"examples", 0, CKPT_OPTION_FLAG, AT(examples), NULL, NULL, 0, 0},
 	{0},
 };
 
 static const char *const synopsis[] = {"[COMMAND|formats|limits] [OPTION]...", NULL};
 
-static const ckpt_example examples[] = {
+static const ckpt_example shown[] = {
 	{"ckpt help", "The commands."},
 	{"ckpt help convert", "Everything about one of them."},
 	{"ckpt help --completion > ~/.local/share/bash-completion/completions/ckpt", "Completion for bash."},
@@ -34,6 +35,13 @@ static void list_commands(void)
 	for (size_t i = 0; (tool = ckpt_tool_at(i)); i++) puts(tool->name);
 }
 
+static void list_examples(void)
+{
+	const ckpt_tool *tool;
+	for (size_t i = 0; (tool = ckpt_tool_at(i)); i++)
+		for (const ckpt_example *e = tool->examples; e && e->command; e++) puts(e->command);
+}
+
 static int run(const ckpt_call *call, ckpt_error *err)
 {
 	const struct help_options *o = call->options;
@@ -43,6 +51,8 @@ static int run(const ckpt_call *call, ckpt_error *err)
 		ckpt_completion_bash(stdout);
 	} else if (o->list) {
 		list_commands();
+	} else if (o->examples) {
+		list_examples();
 	} else if (!topic) {
 		if (o->man)
 			ckpt_man_overview(stdout);
@@ -72,6 +82,6 @@ const ckpt_tool ckpt_tool_help = {
 	.options = options,
 	.options_size = sizeof(struct help_options),
 	.arguments_max = 1,
-	.examples = examples,
+	.examples = shown,
 	.run = run,
 };

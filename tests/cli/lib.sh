@@ -54,3 +54,17 @@ code() {
 	"$@"
 	echo "[$?]"
 }
+
+# quiet_time: hides what differs from run to run ("0.01 s (3.2 GB/s)")
+quiet_time() { sed 's/ in [0-9.]* s ([^)]*)/ in TIME/'; }
+
+# fingerprint PATH: one digest of all tensors
+fingerprint() { ckpt inspect --json --hash "$1" | sed -n 's/.*"fingerprint": "\(.*\)".*/\1/p'; }
+
+# same PATH PATH: whether both hold the same tensors
+same() {
+	[ -n "$(fingerprint "$1")" ] && [ "$(fingerprint "$1")" = "$(fingerprint "$2")" ] && echo "$2 is the same"
+}
+
+# left FOLDER: what lies there, temporary files too
+left() { ls -A "$1"; }

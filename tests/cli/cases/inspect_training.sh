@@ -1,0 +1,1 @@
+ckpt inspect "$CLI/fixtures/train.pt" | sed 's,^path .*,path,'

@@ -1,0 +1,1 @@
+ckpt inspect --json "$CLI/fixtures/train.pt" | sed 1,2d
