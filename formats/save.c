@@ -218,6 +218,8 @@ static bool check_targets(const ckpt_save_plan *plan, ckpt_error *err)
 		const char *path = plan->files[i].path;
 		if (lstat(path, &st) != 0) continue;
 		if (S_ISDIR(st.st_mode)) return ckpt_fail(err, CKPT_E_EXISTS, "%s is a folder", path);
+		if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+			return ckpt_fail(err, CKPT_E_EXISTS, "%s is no regular file and is not replaced", path);
 		if (!plan->force) return ckpt_fail(err, CKPT_E_EXISTS, "%s exists already (--force replaces it)", path);
 	}
 	return true;

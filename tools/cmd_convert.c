@@ -198,8 +198,8 @@ static const ckpt_format *format_for(const struct convert_options *o, const char
 {
 	const ckpt_format *format = o->to ? ckpt_format_by_name(o->to) : ckpt_format_by_suffix(target);
 	if (o->to && (!format || !format->plan)) {
-		ckpt_fail(err, CKPT_E_USAGE, format ? "ckpt reads %s but does not write it (see `ckpt help formats`)"
-		                                    : "there is no format called '%.80s' (see `ckpt help formats`)",
+		ckpt_fail(err, CKPT_E_USAGE, format ? "ckpt reads %s but does not write it"
+		                                    : "there is no format called '%.80s'",
 		          o->to);
 		return NULL;
 	}
@@ -272,6 +272,21 @@ static bool convert(ckpt_conversion *c, ckpt_save_plan *plan, int *code, ckpt_er
 	return true;
 }
 
+static bool is_folder(const char *path)
+{
+	struct stat st;
+	size_t length = strlen(path);
+	return (length && path[length - 1] == '/') || (stat(path, &st) == 0 && S_ISDIR(st.st_mode));
+}
+
+/* Where the small files come from that go along into a folder: the source's folder, when one of the two is a folder. A
+ * file becomes a folder only where the target says so: a name without a known suffix is then an error. */
+static const char *folder_from(const ckpt_conversion *c, const ckpt_checkpoint *cp)
+{
+	if (!is_folder(c->source) && !is_folder(c->target)) return NULL;
+	return cp->config_folder || !is_folder(c->source) ? cp->config_folder : c->source;
+}
+
 static bool find_target(const ckpt_call *call, const char **target, ckpt_error *err)
 {
 	const struct convert_options *o = call->options;
@@ -283,17 +298,6 @@ static bool find_target(const ckpt_call *call, const char **target, ckpt_error *
 	if (o->dry_run && o->check) return ckpt_fail(err, CKPT_E_USAGE, "--dry-run and --check exclude each other");
 	*target = o->output ? o->output : call->arguments[1];
 	return **target || ckpt_fail(err, CKPT_E_USAGE, "DST is empty");
-}
-
-/* A folder becomes a folder; a file becomes one only where the target says so. A name without a known suffix is then an
- * error and not a folder by chance. */
-static bool writes_folder(const char *source, const char *target)
-{
-	struct stat st;
-	size_t length = strlen(target);
-	if (length > 0 && target[length - 1] == '/') return true;
-	if (stat(target, &st) == 0 && S_ISDIR(st.st_mode)) return true;
-	return stat(source, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int run(const ckpt_call *call, ckpt_error *err)
@@ -315,7 +319,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	if (!c.format) goto done;
 	cp = open_source(call, c.source, c.format, &root, err);
 	if (!cp || !edit(call, cp, c.format, err)) goto done;
-	save.folder_from = writes_folder(c.source, c.target) ? cp->config_folder : NULL;
+	save.folder_from = folder_from(&c, cp);
 	plan = ckpt_save_plan_new(cp, c.target, &save, err);
 	if (!plan) goto done;
 	c.cp = cp;

@@ -106,7 +106,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 		goto done;
 	in.cp = cp;
 	if (!collect(&in, o, err)) {
-		if (err->code != CKPT_E_CANCELLED) ckpt_error_prefix(err, "%s", in.path);
+		if (!strstr(err->text, in.path)) ckpt_error_prefix(err, "%s", in.path);
 		goto done;
 	}
 	if (o->json ? ckpt_inspect_json(&in, err) : ckpt_inspect_text(&in, o->tree, err)) code = CKPT_EXIT_OK;

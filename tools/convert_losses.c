@@ -114,5 +114,7 @@ bool ckpt_convert_losses(const ckpt_conversion *c, ckpt_error *err)
 	if (!say_values(c, err)) return false;
 	say_metadata(c);
 	say_aliases(c);
+	for (size_t i = 0; i < ckpt_save_plan_note_count(c->plan); i++)
+		ckpt_remark(c->call, "%s", ckpt_save_plan_note_at(c->plan, i));
 	return true;
 }

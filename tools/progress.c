@@ -53,8 +53,9 @@ static void draw(const ckpt_progress *p, double now)
 	int used = snprintf(text, sizeof text, " %3.0f %%  %s of %s  %s/s  %.0f:%02.0f left", share * 100, done, total, rate,
 	                    (double)(uint64_t)(left / 60), (double)((uint64_t)left % 60));
 	size_t label = strlen(p->label) + 1;
-	if (used < 0 || label + (size_t)used >= p->width) return;
-	room = p->width - label - (size_t)used - 1;
+	/* Room is left for the ^C that a terminal shows. */
+	if (used < 0 || label + (size_t)used + 3 >= p->width) return;
+	room = p->width - label - (size_t)used - 3;
 	if (room > sizeof bar - 1) room = sizeof bar - 1;
 	full = (size_t)(share * (double)room);
 	memset(bar, '-', room);
