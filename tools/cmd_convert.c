@@ -160,37 +160,22 @@ static bool several_roots(const char *path, const ckpt_checkpoint *cp, ckpt_erro
 	return false;
 }
 
-/* Opens the source. Of a training checkpoint, a format that holds tensors alone gets the one part that has weights.
- * *root receives the part that was chosen (to be freed), or NULL. */
-static ckpt_checkpoint *open_source(const ckpt_call *call, const char *path, const ckpt_format *format, char **root,
-                                    ckpt_error *err)
+/* Opens the source. Of a training checkpoint, a format that holds tensors alone gets the one part that has weights. */
+static ckpt_checkpoint *open_source(const ckpt_call *call, const char *path, const ckpt_format *format, ckpt_error *err)
 {
 	ckpt_open_options open = call->open;
-	ckpt_checkpoint *cp = ckpt_call_open(call, path, err);
-	if (!cp) return NULL;
-	if (open.root) {
-		*root = strdup(open.root);
-	} else {
-		size_t count = ckpt_checkpoint_root_count(cp);
-		if (count == 0 || format->holds & CKPT_HOLDS_VALUES) return cp;
-		if (count == 1) {
-			*root = strdup(ckpt_checkpoint_root_at(cp, 0));
-		} else {
-			several_roots(path, cp, err);
-			ckpt_checkpoint_free(cp);
-			return NULL;
-		}
-		ckpt_checkpoint_free(cp);
-		cp = NULL;
+	ckpt_checkpoint *cp = ckpt_call_open(call, path, err), *part = NULL;
+	size_t roots = cp ? ckpt_checkpoint_root_count(cp) : 0;
+	if (!cp || open.root || roots == 0 || format->holds & CKPT_HOLDS_VALUES) return cp;
+	if (roots > 1) {
+		several_roots(path, cp, err);
+		goto done;
 	}
-	if (!*root) {
-		ckpt_checkpoint_free(cp);
-		ckpt_fail_nomem(err);
-		return NULL;
-	}
-	if (cp) return cp;
-	open.root = *root;
-	return ckpt_open(path, &open, err);
+	open.root = ckpt_checkpoint_root_at(cp, 0);
+	if (ckpt_convert_left_behind(call, cp, open.root, err)) part = ckpt_open(path, &open, err);
+done:
+	ckpt_checkpoint_free(cp);
+	return part;
 }
 
 /* The row whose abilities decide what is kept; the plan later says the format for certain. */
@@ -312,19 +297,17 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	ckpt_conversion c = {.call = call, .source = call->arguments[0], .aliases = save.aliases};
 	ckpt_checkpoint *cp = NULL;
 	ckpt_save_plan *plan = NULL;
-	char *root = NULL;
 	int code = CKPT_EXIT_BY_ERROR;
 	if (!find_target(call, &c.target, err)) goto done;
 	c.format = format_for(o, c.target, err);
 	if (!c.format) goto done;
-	cp = open_source(call, c.source, c.format, &root, err);
+	cp = open_source(call, c.source, c.format, err);
 	if (!cp || !edit(call, cp, c.format, err)) goto done;
 	save.folder_from = folder_from(&c, cp);
 	plan = ckpt_save_plan_new(cp, c.target, &save, err);
 	if (!plan) goto done;
 	c.cp = cp;
 	c.plan = plan;
-	c.root = root;
 	c.format = ckpt_format_by_name(ckpt_save_plan_format(plan)) ? ckpt_format_by_name(ckpt_save_plan_format(plan)) : c.format;
 	if (!ckpt_convert_losses(&c, err)) goto done;
 	if (o->dry_run) {
@@ -335,7 +318,6 @@ static int run(const ckpt_call *call, ckpt_error *err)
 done:
 	ckpt_save_plan_free(plan);
 	ckpt_checkpoint_free(cp);
-	free(root);
 	return code;
 }
 
@@ -356,7 +338,7 @@ static const ckpt_paragraph description[] = {
 };
 
 static const ckpt_example examples[] = {
-	{"ckpt convert pytorch_model.bin model.safetensors", "From torch to safetensors."},
+	{"ckpt convert pytorch_model.bin weights.safetensors", "From torch to safetensors."},
 	{"ckpt convert --dtype bf16 --check model.safetensors half.bin", "Back to torch, in half the space, and compared."},
 	{"ckpt convert --max-shard-size 500kB bert bert-in-shards", "A whole folder, its weights in several files."},
 	{"ckpt convert --rename '^bert\\./' --exclude '*.position_ids' model.safetensors renamed.safetensors",

@@ -7,13 +7,14 @@
 typedef struct ckpt_conversion {
 	const ckpt_call *call;
 	const char *source, *target;
-	const char *root;          /* the part of a training checkpoint that is converted, or NULL: all of it */
 	const ckpt_checkpoint *cp; /* as it will be written */
 	const ckpt_save_plan *plan;
 	const ckpt_format *format; /* of the output */
 	ckpt_alias_policy aliases;
 } ckpt_conversion;
 
+/* Says what else a training checkpoint holds when its part `root` alone is converted. */
+bool ckpt_convert_left_behind(const ckpt_call *call, const ckpt_checkpoint *whole, const char *root, ckpt_error *err);
 /* Says, one line each, what the source holds and the output will not: values, metadata, aliases. */
 bool ckpt_convert_losses(const ckpt_conversion *c, ckpt_error *err);
 /* Reads the output again and compares every tensor by its SHA-256. *equal: the verdict, which it prints. */

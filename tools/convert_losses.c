@@ -35,8 +35,8 @@ static bool leads_to(const char *key, size_t length, const char *root)
 	return strncmp(root, key, length) == 0 && (root[length] == 0 || root[length] == '.');
 }
 
-/* Entries at the top of the tree that are not among the tensors converted. */
-static bool lost_values(const ckpt_conversion *c, const ckpt_value *top, enumeration *lost, ckpt_error *err)
+/* Entries at the top of the tree that hold more than tensors; with a root, all that do not lead to it. */
+static bool lost_values(const ckpt_value *top, const char *root, enumeration *lost, ckpt_error *err)
 {
 	if (!ckpt_value_is_dict(top)) {
 		const char *kind = ckpt_value_kind_text(top);
@@ -48,9 +48,9 @@ static bool lost_values(const ckpt_conversion *c, const ckpt_value *top, enumera
 		bool string = ckpt_value_get_kind(child.key) == CKPT_VALUE_STRING, any = true;
 		size_t length;
 		const char *key = ckpt_value_text(child.key, &length);
-		if (c->root && string && leads_to(key, length, c->root)) continue;
-		if (ckpt_value_get_kind(child.item) == CKPT_VALUE_TENSOR && !c->root) continue;
-		if (!c->root && !ckpt_values_any(child.item, &any, err)) return false;
+		if (root && string && leads_to(key, length, root)) continue;
+		if (!root && ckpt_value_get_kind(child.item) == CKPT_VALUE_TENSOR) continue;
+		if (!root && !ckpt_values_any(child.item, &any, err)) return false;
 		if (!any) continue;
 		if (string)
 			enumerate(lost, key, length);
@@ -60,13 +60,24 @@ static bool lost_values(const ckpt_conversion *c, const ckpt_value *top, enumera
 	return true;
 }
 
+bool ckpt_convert_left_behind(const ckpt_call *call, const ckpt_checkpoint *whole, const char *root, ckpt_error *err)
+{
+	const ckpt_value *top = ckpt_checkpoint_value(whole);
+	enumeration lost = {0};
+	bool ok = !top || lost_values(top, root, &lost, err);
+	if (ok && lost.count) ckpt_remark(call, "the part '%s' is converted, left out: %s", root, enumerated(&lost));
+	ckpt_buffer_free(&lost.text);
+	return ok;
+}
+
 static bool say_values(const ckpt_conversion *c, ckpt_error *err)
 {
 	const ckpt_value *top = ckpt_checkpoint_value(c->cp);
 	enumeration lost = {0};
-	bool holds = (c->format->holds & CKPT_HOLDS_VALUES) != 0, ok;
+	bool holds = (c->format->holds & CKPT_HOLDS_VALUES) != 0, any = false, ok;
 	if (!top || (holds && c->cp->value_is_whole)) return true;
-	ok = lost_values(c, top, &lost, err);
+	if (!ckpt_values_any(top, &any, err)) return false;
+	ok = !any || lost_values(top, NULL, &lost, err);
 	if (ok && lost.count) {
 		if (holds)
 			ckpt_remark(c->call, "only the tensors asked for are written, not: %s", enumerated(&lost));

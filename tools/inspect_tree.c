@@ -320,7 +320,12 @@ static const node *put_row(const tree *t, ckpt_table *table, const node *n, size
 		char shape[160];
 		ckpt_table_text(table, ckpt_dtype_name(x->dtype));
 		ckpt_table_text(table, ckpt_shape_text(x->rank, x->shape, shape, sizeof shape));
-		put_sums(table, times, n);
+		if (x->alias_of != SIZE_MAX && n->parameters == 0) {
+			ckpt_table_text(table, ""); /* counted with the tensor that it is an alias of */
+			ckpt_table_text(table, "");
+		} else {
+			put_sums(table, times, n);
+		}
 		ckpt_table_text(table, ckpt_tensor_alias_of(x) ? ckpt_tensor_alias_of(x) : "");
 		return n;
 	}

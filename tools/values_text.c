@@ -96,6 +96,16 @@ static void put_scalar(ckpt_buffer *b, const ckpt_value *v)
 	}
 }
 
+/* The name of a container or object; Python 2 spelled what needs no module `__builtin__`. */
+static void put_kind(ckpt_buffer *b, const ckpt_value *v)
+{
+	static const char *const modules[] = {"__builtin__.", "builtins."};
+	const char *name = ckpt_value_kind_text(v);
+	for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
+		if (strncmp(name, modules[i], strlen(modules[i])) == 0) name += strlen(modules[i]);
+	ckpt_text_append(b, name, strlen(name));
+}
+
 /* What opens and closes a container written on one line. */
 static const char *brackets(const ckpt_value *v)
 {
@@ -133,8 +143,7 @@ static bool put_inline(printer *p, ckpt_buffer *b, const ckpt_value *v, size_t l
 	body = ckpt_graph_body(p->graph, v);
 	count = ckpt_child_count(body);
 	if (number) ckpt_buffer_printf(b, "&%zu ", number);
-	if (ckpt_value_get_kind(v) == CKPT_VALUE_OBJECT && (body != v || !ckpt_value_is_dict(v)))
-		ckpt_text_append(b, ckpt_value_kind_text(v), strlen(ckpt_value_kind_text(v)));
+	if (ckpt_value_get_kind(v) == CKPT_VALUE_OBJECT && (body != v || !ckpt_value_is_dict(v))) put_kind(b, v);
 	ckpt_buffer_char(b, brackets(body)[0]);
 	for (size_t i = 0; i < count; i++) {
 		ckpt_child c = ckpt_child_at(body, i);
@@ -185,7 +194,7 @@ static void put_summary(ckpt_buffer *b, const ckpt_value *v, const ckpt_value *b
 	for (size_t i = 0; i < count; i++)
 		tensors += ckpt_value_get_kind(ckpt_child_at(body, i).item) == CKPT_VALUE_TENSOR;
 	*rest = count - tensors;
-	ckpt_text_append(b, ckpt_value_kind_text(v), strlen(ckpt_value_kind_text(v)));
+	put_kind(b, v);
 	if (tensors && tensors == count)
 		ckpt_buffer_printf(b, " of %zu tensor%s", count, ckpt_plural(count));
 	else if (tensors)

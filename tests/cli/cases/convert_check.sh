@@ -1,4 +1,3 @@
 two a.safetensors
 ckpt convert --check a.safetensors b.bin | quiet_time
 ckpt convert --check --dtype bf16 a.safetensors c.safetensors | quiet_time
-ckpt convert --check --quiet b.bin d.npz

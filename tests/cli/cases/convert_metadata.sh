@@ -1,4 +1,3 @@
 two a.safetensors
 ckpt convert -q --metadata 'who=me=you' --metadata format=x --metadata empty= a.safetensors b.safetensors
 ckpt inspect b.safetensors | grep =
-ckpt convert -q b.safetensors c.npz

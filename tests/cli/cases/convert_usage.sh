@@ -13,6 +13,6 @@ code ckpt convert --max-shard-size 5XB a.safetensors b.bin
 code ckpt convert --aliases keep a.safetensors b.bin
 code ckpt convert --metadata novalue a.safetensors b.safetensors
 code ckpt convert --metadata =x a.safetensors b.safetensors
-code ckpt convert --metadata a=b a.safetensors b.npz
+code ckpt convert --metadata a=b a.safetensors b.npy
 code ckpt convert --check --dry-run a.safetensors b.bin
 left .
