@@ -402,6 +402,23 @@ CKPT_API bool ckpt_model_complete(const ckpt_model *model, ckpt_error *err);
  * "found_dtype","wanted"}],"ignored":0,"complete":true}. The text lasts until the next call. */
 CKPT_API const char *ckpt_model_report(ckpt_model *model, bool json, ckpt_error *err);
 
+/* ---- models: random weights -------------------------------------------------------------------------------------- */
+
+typedef struct ckpt_init_options {
+	uint64_t seed;
+	ckpt_dtype dtype;       /* f32, f64, f16 or bf16; CKPT_DTYPE_NONE: what the config says, else f32 */
+	const char *class_name; /* "BertForMaskedLM" or "ForMaskedLM"; NULL: as the config declares, else the base model */
+	bool aliases;           /* list tied tensors too, as aliases; otherwise only what they are tied to, as
+	                           save_pretrained does */
+} ckpt_init_options;
+
+/* A model that knows nothing yet: the tensors that the class has under the config, in the order of its state dict, drawn
+ * by the architecture's own rules (normal with initializer_range, ones and zeros for norms and biases, zero rows for
+ * padding, ...). Values depend on the seed, the tensor's name without the base-model prefix and the element's index
+ * alone; lib/rng.h says how. Nothing is computed before the tensors are read. Writes the class and the dtype into config.
+ * options may be NULL. */
+CKPT_API ckpt_checkpoint *ckpt_init(ckpt_config *config, const ckpt_init_options *options, ckpt_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -10,6 +10,7 @@
 struct inspect_options {
 	bool json, tree, stats, hash;
 	ckpt_list include, exclude;
+	const char *type;
 };
 
 #define AT(field) offsetof(struct inspect_options, field)
@@ -27,6 +28,8 @@ static const ckpt_option options[] = {
 	 "read every tensor and show its SHA-256, and one fingerprint of all that is equal for equal tensors in any format, "
 	 "order or sharding",
 	 0, 0},
+	{"type", 0, CKPT_OPTION_TEXT, AT(type), "TYPE",
+	 "the model type (bert, gpt2, ...), where neither `config.json` nor the tensors tell", 0, 0},
 	{"json", 0, CKPT_OPTION_FLAG, AT(json), NULL, "print JSON (see below)", 0, 0},
 	{0},
 };
@@ -101,6 +104,10 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	}
 	cp = ckpt_call_open(call, in.path, err);
 	if (!cp) goto done;
+	if (!ckpt_model_facts_find(call, in.path, cp, o->type, &in.model, err)) {
+		ckpt_error_prefix(err, "%s", in.path);
+		goto done;
+	}
 	if ((o->include.count || o->exclude.count) &&
 	    !ckpt_checkpoint_select(cp, o->include.items, o->include.count, o->exclude.items, o->exclude.count, err))
 		goto done;
@@ -113,6 +120,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 done:
 	free(in.stats);
 	free(in.hashes);
+	ckpt_model_facts_free(&in.model);
 	ckpt_checkpoint_free(cp);
 	return code;
 }
@@ -126,6 +134,9 @@ static const ckpt_paragraph description[] = {
 	       "and `--hash` only headers are read."},
 	{NULL, "Tensors over the very same bytes (tied weights) are aliases of the first of them; totals count their parameters and "
 	       "bytes once. A training checkpoint is shown with the dotted paths of its tensors; `--root` picks one part of it."},
+	{NULL, "Where the tensors are those of a model type that ckpt knows, its class, its parameters by part and what does not fit "
+	       "(the loading report) are shown. The type is what `config.json` in or beside `PATH` says, or else the one whose "
+	       "tensors have these names and shapes."},
 	{NULL, "On a terminal lines are cut to its width; elsewhere they are as long as they need to be."},
 	{"JSON", "With `--json` standard output is one object. Integers are exact; names that are no UTF-8 have their bytes as "
 	         "`\\udcXX`, as Python's surrogateescape has them. Its keys, in this order:"},
@@ -134,6 +145,10 @@ static const ckpt_paragraph description[] = {
 	       "  notes       list of remarks made while reading\n"
 	       "  roots       parts of a training checkpoint that look like state dicts\n"
 	       "  metadata    object of strings\n"
+	       "  model       {type, class, parameters, parts, notes, report}, or null when it\n"
+	       "              is no known model; report: {missing: [{name, shape}],\n"
+	       "              unexpected: [{name, dtype, shape}], mismatched: [{name, found,\n"
+	       "              found_dtype, wanted}], ignored, complete}\n"
 	       "  tensors     list of {name, dtype, shape, bytes, alias_of}; alias_of is null or\n"
 	       "              a name; with --hash also sha256 (of the little-endian, row-major\n"
 	       "              bytes), with --stats also stats: {min, max, mean, std, absmax,\n"

@@ -1,6 +1,7 @@
 /* inspect.h -- what `ckpt inspect` has found out, and the ways to show it */
 #ifndef CKPT_TOOLS_INSPECT_H
 #define CKPT_TOOLS_INSPECT_H
+#include "inspect_model.h"
 #include "tool.h"
 
 typedef struct ckpt_tally {
@@ -16,6 +17,7 @@ typedef struct ckpt_inspection {
 	char (*hashes)[65];    /* the same */
 	char fingerprint[65];  /* with hashes */
 	ckpt_tally all, by_dtype[CKPT_DTYPE_COUNT];
+	ckpt_model_facts model;
 	bool values;           /* the pickle holds more than tensors */
 } ckpt_inspection;
 

@@ -99,7 +99,7 @@ static void put_head(ckpt_buffer *b, const ckpt_inspection *in)
 		ckpt_buffer_char(b, ':');
 		put_string(b, ckpt_checkpoint_metadata_value(cp, i));
 	}
-	ckpt_buffer_str(b, "},\n");
+	ckpt_buffer_printf(b, "},\n  \"model\": %s,\n", in->model.json ? in->model.json : "null");
 }
 
 static bool flush(ckpt_buffer *b, size_t at, ckpt_error *err)

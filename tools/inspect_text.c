@@ -59,6 +59,40 @@ static bool put_fact(const ckpt_inspection *in, const char *label, const char *t
 	return ok;
 }
 
+/* Each line of a text as a fact. */
+static bool put_lines(const ckpt_inspection *in, const char *label, const char *text, ckpt_style style, ckpt_error *err)
+{
+	bool ok = true;
+	for (const char *at = text; ok && at && *at;) {
+		size_t length = strcspn(at, "\n");
+		ok = put_fact(in, label, at, length, style, err);
+		at += length + (at[length] == '\n');
+	}
+	return ok;
+}
+
+/* The report's lines begin with what they say in as many columns as a label has. */
+static bool put_report(const ckpt_inspection *in, ckpt_error *err)
+{
+	bool ok = true;
+	char label[13] = "";
+	for (const char *at = in->model.report; ok && at && *at;) {
+		size_t length = strcspn(at, "\n");
+		memcpy(label, at, sizeof label - 1);
+		ok = put_fact(in, label, at + sizeof label - 1, length - (sizeof label - 1), CKPT_STYLE_WARN, err);
+		at += length + (at[length] == '\n');
+	}
+	return ok;
+}
+
+static bool put_model(const ckpt_inspection *in, ckpt_error *err)
+{
+	const ckpt_model_facts *m = &in->model;
+	if (m->name && !put_fact(in, "model", m->name, strlen(m->name), CKPT_STYLE_PLAIN, err)) return false;
+	if (m->name && !put_fact(in, "parameters", m->parameters, strlen(m->parameters), CKPT_STYLE_PLAIN, err)) return false;
+	return put_lines(in, "note", m->notes, CKPT_STYLE_WARN, err) && put_report(in, err);
+}
+
 static bool put_head(const ckpt_inspection *in, ckpt_error *err)
 {
 	const ckpt_checkpoint *cp = in->cp;
@@ -82,7 +116,7 @@ static bool put_head(const ckpt_inspection *in, ckpt_error *err)
 		ok = put_fact(in, "note", note, strlen(note), CKPT_STYLE_WARN, err);
 	}
 	ckpt_buffer_free(&b);
-	return ok;
+	return ok && put_model(in, err);
 }
 
 /* ---- tensors ---- */

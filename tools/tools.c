@@ -12,6 +12,7 @@
 	X(cat)                                                                                                         \
 	X(convert)                                                                                                     \
 	X(config)                                                                                                      \
+	X(init)                                                                                                        \
 	X(help)                                                                                                        \
 	X(version)
 
