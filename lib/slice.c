@@ -37,12 +37,12 @@ static bool parse_number(slicer *s, number *out, ckpt_error *err)
 	if (*s->p == '-' || *s->p == '+') {
 		n.negative = *s->p++ == '-';
 		if (*s->p < '0' || *s->p > '9')
-			return ckpt_fail(err, CKPT_E_USAGE, "slice \"%s\": a sign without a number", s->text);
+			return ckpt_fail(err, CKPT_E_USAGE, "slice '%s': a sign without a number", s->text);
 	}
 	for (; *s->p >= '0' && *s->p <= '9'; s->p++) {
 		n.given = true;
 		if (!ckpt_mul_u64(n.size, 10, &n.size) || !ckpt_add_u64(n.size, (uint64_t)(*s->p - '0'), &n.size))
-			return ckpt_fail(err, CKPT_E_USAGE, "slice \"%s\": a number is above 18446744073709551615",
+			return ckpt_fail(err, CKPT_E_USAGE, "slice '%s': a number is above 18446744073709551615",
 			                 s->text);
 	}
 	skip_blanks(s);
@@ -68,11 +68,11 @@ static bool parse_item(slicer *s, item *out, ckpt_error *err)
 			if (!parse_number(s, &it.part[parts], err)) return false;
 		}
 		if (!it.range && !it.part[0].given)
-			return ckpt_fail(err, CKPT_E_USAGE, "slice \"%s\": an index or a range is wanted at \"%.20s\"",
+			return ckpt_fail(err, CKPT_E_USAGE, "slice '%s': an index or a range is wanted at '%.20s'",
 			                 s->text, s->p);
 	}
 	if (*s->p && *s->p != ',')
-		return ckpt_fail(err, CKPT_E_USAGE, "slice \"%s\": \"%.20s\" is out of place", s->text, s->p);
+		return ckpt_fail(err, CKPT_E_USAGE, "slice '%s': '%.20s' is out of place", s->text, s->p);
 	*out = it;
 	return true;
 }
@@ -97,7 +97,7 @@ static bool cut_range(slicer *s, const item *it, ckpt_error *err)
 	const number *step = &it->part[2];
 	if (step->given && (step->negative || !step->size))
 		return ckpt_fail(err, CKPT_E_USAGE,
-		                 "slice \"%s\": the step of dimension %zu must be 1 or more, it is %s%llu", s->text,
+		                 "slice '%s': the step of dimension %zu must be 1 or more, it is %s%llu", s->text,
 		                 s->dim, step->negative ? "-" : "", (unsigned long long)step->size);
 	const uint64_t by = step->given ? step->size : 1;
 	const uint64_t start = bound(&it->part[0], size, 0), stop = bound(&it->part[1], size, size);
@@ -114,7 +114,7 @@ static bool cut_index(slicer *s, const number *n, ckpt_error *err)
 	const uint64_t size = s->shape[s->dim];
 	if (n->negative ? n->size > size : n->size >= size)
 		return ckpt_fail(err, CKPT_E_USAGE,
-		                 "slice \"%s\": index %s%llu is outside of dimension %zu of size %llu", s->text,
+		                 "slice '%s': index %s%llu is outside of dimension %zu of size %llu", s->text,
 		                 n->negative ? "-" : "", (unsigned long long)n->size, s->dim, (unsigned long long)size);
 	s->out->offset += (n->negative ? size - n->size : n->size) * s->stride[s->dim++];
 	return true;
@@ -134,10 +134,10 @@ static bool count_items(slicer *s, size_t *count, ckpt_error *err)
 		if (!*s->p) break;
 	}
 	if (rests > 1)
-		return ckpt_fail(err, CKPT_E_USAGE, "slice \"%s\": \"...\" may stand once, it stands %zu times",
+		return ckpt_fail(err, CKPT_E_USAGE, "slice '%s': '...' may stand once, it stands %zu times",
 		                 s->text, rests);
 	if (items > s->rank)
-		return ckpt_fail(err, CKPT_E_USAGE, "slice \"%s\": %zu indices for a tensor of %zu dimensions", s->text,
+		return ckpt_fail(err, CKPT_E_USAGE, "slice '%s': %zu indices for a tensor of %zu dimensions", s->text,
 		                 items, s->rank);
 	*count = items;
 	return true;
