@@ -125,7 +125,8 @@ bool ckpt_model_bind_to(ckpt_model *model, const ckpt_checkpoint *cp, ckpt_error
 		bool lacks = !slot->tensor && !slot->own && slot->tied == CKPT_NO_SLOT && !(slot->row->flags & CKPT_ROW_BUFFER);
 		if (lacks && !add_misfit(model, CKPT_MISSING, i, NULL, err)) goto done;
 	}
-	qsort(model->misfits, model->misfit_count, sizeof *model->misfits, by_kind_and_name);
+	if (model->misfit_count > 0)
+		qsort(model->misfits, model->misfit_count, sizeof *model->misfits, by_kind_and_name);
 	ok = true;
 done:
 	free(exact);
