@@ -157,10 +157,10 @@ bool ckpt_init_generation(const ckpt_config *config, const ckpt_arch_class *clas
 {
 	static const char *const ids[] = {"bos_token_id", "decoder_start_token_id", "eos_token_id", "forced_bos_token_id",
 	                                  "forced_eos_token_id", "pad_token_id"};
+	if (!(class->flags & CKPT_CLASS_GENERATES)) return false;
 	bool ok = false;
 	ckpt_arena a = {0};
 	ckpt_node *out = ckpt_node_new(&a, CKPT_NODE_DICT);
-	if (!(class->flags & CKPT_CLASS_GENERATES)) return false;
 	if (!out) goto done;
 	if (!version) version = CKPT_TRANSFORMERS_VERSION;
 	bool recent = strtoul(version, NULL, 10) >= 5;
