@@ -74,7 +74,7 @@ static const ckpt_format *highest_bid(const ckpt_probe *probe)
 	const ckpt_format *best = NULL;
 	size_t most = 0;
 	for (size_t i = 0; i < COUNT; i++) {
-		size_t bid = table[i]->probe ? table[i]->probe(probe) : 0;
+		size_t bid = table[i]->probe(probe);
 		if (bid <= most) continue;
 		best = table[i];
 		most = bid;
@@ -106,7 +106,11 @@ static const ckpt_format *choose(const ckpt_probe *probe, const char *wanted, ck
 		ckpt_fail(err, CKPT_E_USAGE, "there is no format called '%s'", wanted);
 		return NULL;
 	}
-	if (wanted && foreign && row->probe && row->probe(probe) == 0) row = NULL;
+	if (wanted && probe->is_folder && row->probe(probe) == 0) {
+		ckpt_fail(err, CKPT_E_USAGE, "is a folder, the format %s is one of files", wanted);
+		return NULL;
+	}
+	if (wanted && foreign && row->probe(probe) == 0) row = NULL;
 	if (!row && !foreign && !probe->is_folder) row = ckpt_format_by_suffix(probe->path);
 	if (!row) return fail_unknown(probe, foreign, err);
 	if (row->open) return row;

@@ -412,6 +412,46 @@ static void test_aliases(void)
 	ckpt_checkpoint_free(cp);
 }
 
+/* torch holds aliases: they stay with the tensor whose bytes they show, and cost nothing. */
+static void test_torch_shards(void)
+{
+	static const uint64_t sizes[] = {6, 5};
+	ckpt_checkpoint *cp = make(sizes, 2);
+	tie(cp, "head", "t0");
+	ckpt_save_options options = quick(6);
+	options.format = "torch";
+	const char *folder = unit_mkdir("vb");
+	save(cp, folder, &options);
+	check_text(unit_path("vb/pytorch_model.bin.index.json"),
+	           "{\n  \"metadata\": {\n    \"total_parameters\": 11,\n    \"total_size\": 11\n  },\n  \"weight_map\": {\n"
+	           "    \"head\": \"pytorch_model-00001-of-00002.bin\",\n    \"t0\": \"pytorch_model-00001-of-00002.bin\",\n"
+	           "    \"t1\": \"pytorch_model-00002-of-00002.bin\"\n  }\n}\n");
+	check_same(cp, folder);
+	ckpt_checkpoint *back = ckpt_open(folder, NULL, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(back);
+	CU_ASSERT_STRING_EQUAL(ckpt_checkpoint_detail(back), "2 torch files");
+	const char *first = ckpt_tensor_alias_of(ckpt_checkpoint_tensor_find(back, "head"));
+	CU_ASSERT_TRUE(first && strcmp(first, "t0") == 0);
+	CU_ASSERT_EQUAL(ckpt_checkpoint_note_count(back), 0); /* total_size counts the storage once */
+	ckpt_checkpoint_free(back);
+	/* each name with bytes of its own: three shards */
+	options.aliases = CKPT_ALIASES_COPY;
+	options.force = true;
+	save(cp, folder, &options);
+	CU_ASSERT_EQUAL(unit_entries(folder), 4);
+	check_same(cp, folder);
+	/* safetensors in the same folder would be read first */
+	options = quick(0);
+	save(cp, folder, &options);
+	options.format = "torch";
+	options.force = true;
+	refuse(cp, folder, &options, "model.safetensors, which would be read instead of pytorch_model.bin");
+	options.format = "npz";
+	options.max_shard_bytes = 6;
+	refuse(cp, folder, &options, "npz has no shards");
+	ckpt_checkpoint_free(cp);
+}
+
 /* ---- folders --------------------------------------------------------------------------------------------------- */
 
 static void test_folder(void)
@@ -528,6 +568,7 @@ static const unit_case cases[] = {
 	{"rollback", test_rollback},
 	{"late_rollback", test_late_rollback},
 	{"aliases", test_aliases},
+	{"torch_shards", test_torch_shards},
 	{"folder", test_folder},
 	{"large_companion", test_large_companion},
 	{"other_weights", test_other_weights},
