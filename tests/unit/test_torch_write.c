@@ -82,7 +82,7 @@ static uint8_t *saved(plan_fn *plan, const ckpt_checkpoint *cp, const char *name
 	return bytes;
 }
 
-/* Saves, frees the checkpoint, and compares with the fixture of that name. */
+/* Saves, frees the checkpoint, and compares with the fixture of that name, which torch wrote. */
 static void same_as_torch(ckpt_checkpoint *cp, const char *name)
 {
 	char path[256];
@@ -141,6 +141,21 @@ static void test_shapes(void)
 	CU_ASSERT_TRUE(ckpt_checkpoint_find_aliases(cp, NULL));
 	CU_ASSERT_EQUAL(cp->tensors[4].alias_of, 3);
 	same_as_torch(cp, "shapes.pt");
+}
+
+/* What torch wrote, read and written again: with all that stands beside the tensors. */
+static void test_again(void)
+{
+	static const char *const names[] = {"two.pt", "empty.pt", "dtypes.pt", "shapes.pt", "training.pt"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		char path[256];
+		ckpt_error err = {0};
+		snprintf(path, sizeof path, FIXTURES "%s", names[i]);
+		ckpt_checkpoint *cp = ckpt_open(unit_data(path), NULL, &err);
+		CU_ASSERT_STRING_EQUAL(err.text, "");
+		CU_ASSERT_PTR_NOT_NULL_FATAL(cp);
+		same_as_torch(cp, names[i]);
+	}
 }
 
 /* Two records fewer or more: the tied one on the storage of the other, or on its own. */
@@ -558,6 +573,7 @@ static const unit_case cases[] = {
 	{"no tensor, as torch", test_empty},
 	{"every dtype, as torch", test_dtypes},
 	{"shapes and aliases, as torch", test_shapes},
+	{"read and written again, as torch", test_again},
 	{"copied aliases", test_copied_aliases},
 	{"prefix from the name", test_prefixes},
 	{"many tensors", test_many},
