@@ -180,7 +180,8 @@ static const size_t *own_storage(ckpt_torch_pickle *w, size_t index, ckpt_error 
 	bool untyped = !ckpt_dtype_get(t->dtype)->storage;
 	ckpt_torch_saved e = {.source = t->source, .label = t->name, .dtype = t->dtype, .untyped = untyped};
 	size_t *slot = own_slot(w, index);
-	if (check_dtype(w, t->dtype, err) && (*slot || add_entry(w, e, slot, err))) return slot;
+	bool ok = !t->unreadable || ckpt_fail(err, CKPT_E_UNSUPPORTED, "%s", t->unreadable);
+	if (ok && check_dtype(w, t->dtype, err) && (*slot || add_entry(w, e, slot, err))) return slot;
 	ckpt_error_prefix(err, "tensor '%s'", t->name);
 	return NULL;
 }

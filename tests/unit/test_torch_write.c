@@ -253,6 +253,9 @@ static void test_refused(void)
 	ADD(cp, "vast", CKPT_U8, 0, UINT64_C(1) << 40, UINT64_C(1) << 40);
 	refused(ckpt_torch_plan, cp, NULL, CKPT_E_UNSUPPORTED,
 	        "tensor 'vast': the shape [0,1099511627776,1099511627776]");
+	cp = two();
+	cp->tensors[1].unreadable = "it is sparse";
+	refused(ckpt_torch_plan, cp, NULL, CKPT_E_UNSUPPORTED, "tensor 'bias': it is sparse");
 	ckpt_save_options small = {.limits = {.pickle_bytes = 100}};
 	refused(ckpt_torch_plan, two(), &small, CKPT_E_LIMIT, "pickle-bytes");
 }
