@@ -91,7 +91,8 @@ static const ckpt_format *fail_unknown(const ckpt_probe *probe, const char *fore
 		ckpt_fail(err, CKPT_E_UNSUPPORTED, "this is %s", foreign);
 	else if (ckpt_buffer_ok(&names, err))
 		ckpt_fail(err, CKPT_E_FORMAT, "%s in none of the formats that ckpt reads (%s)",
-		          probe->is_folder ? "the folder is" : "the file's content is", names.data ? names.data : "none");
+		          probe->is_folder ? "the folder is" : "the file's content is",
+		          names.data ? names.data : "none");
 	ckpt_buffer_free(&names);
 	return NULL;
 }

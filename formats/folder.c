@@ -17,11 +17,14 @@ static const char *fail_choice(const ckpt_file_list *list, ckpt_error *err)
 	ckpt_buffer b = {0};
 	ckpt_file_list_print(list, NULL, &b);
 	if (list->count == 0)
-		ckpt_fail(err, CKPT_E_NOT_FOUND, "the folder holds no weights (model.safetensors, pytorch_model.bin, an index "
-		                                 "of shards or another single weight file)");
+		ckpt_fail(err, CKPT_E_NOT_FOUND,
+		          "the folder holds no weights (model.safetensors, pytorch_model.bin, an index "
+		          "of shards or another single weight file)");
 	else if (ckpt_buffer_ok(&b, err))
-		ckpt_fail(err, CKPT_E_UNSUPPORTED, "the folder holds several weight files and none has a usual name: name one of "
-		                                   "%s", b.data);
+		ckpt_fail(err, CKPT_E_UNSUPPORTED,
+		          "the folder holds several weight files and none has a usual name: name one of "
+		          "%s",
+		          b.data);
 	ckpt_buffer_free(&b);
 	return NULL;
 }
@@ -31,7 +34,8 @@ static const char *choose(const ckpt_file_list *list, ckpt_error *err)
 {
 	const char *best = NULL;
 	for (size_t i = 0; i < list->count; i++)
-		if (ckpt_weight_rank(list->names[i]) < (best ? ckpt_weight_rank(best) : SIZE_MAX)) best = list->names[i];
+		if (ckpt_weight_rank(list->names[i]) < (best ? ckpt_weight_rank(best) : SIZE_MAX))
+			best = list->names[i];
 	if (best) return best;
 	const char *index = NULL;
 	size_t indices = 0;
@@ -72,7 +76,8 @@ static ckpt_checkpoint *fo_open(const ckpt_open_context *context, ckpt_error *er
 	ckpt_file_list list = {0};
 	ckpt_checkpoint *cp = NULL, *result = NULL;
 	char *path = NULL;
-	const char *chosen = ckpt_file_list_read(&list, context->path, ckpt_is_weight_file, err) ? choose(&list, err) : NULL;
+	const char *chosen =
+		ckpt_file_list_read(&list, context->path, ckpt_is_weight_file, err) ? choose(&list, err) : NULL;
 	if (!chosen) goto done;
 	path = ckpt_path_join(context->path, chosen, err);
 	if (!path) goto done;

@@ -13,8 +13,8 @@ typedef struct magic {
 #define AT(offset, bytes, name) {offset, sizeof bytes - 1, bytes, name}
 
 static const magic magics[] = {
-	AT(0, "version https://git-lfs.github.com/spec/", "a Git LFS pointer, not the file itself: run `git lfs pull` or "
-	                                                  "download the file again"),
+	AT(0, "version https://git-lfs.github.com/spec/",
+	   "a Git LFS pointer, not the file itself: run `git lfs pull` or download the file again"),
 	AT(0, "GGUF", "a GGUF file"),
 	AT(0, "lmgg", "a GGML file, the forerunner of GGUF"),
 	AT(0, "tjgg", "a GGJT file, the forerunner of GGUF"),
@@ -41,7 +41,8 @@ static const struct {
 	{"<html", "an HTML page, perhaps a login or error page that was saved instead of the file"},
 	{"<?xml", "an XML document, perhaps a server's error message that was saved instead of the file"},
 	{"entry not found", "a server's message that was saved instead of the file: Entry not found"},
-	{"invalid username or password", "a server's message that was saved instead of the file: Invalid username or password"},
+	{"invalid username or password",
+	 "a server's message that was saved instead of the file: Invalid username or password"},
 };
 
 static bool is_zeros(const ckpt_probe *p)

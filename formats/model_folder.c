@@ -24,11 +24,11 @@ static const char *const ranked[] = {
 static const char *const weights[] = {"*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.npz", NULL};
 
 /* What training leaves beside the weights, in the same formats. */
-static const char *const no_weights[] = {"training_args.bin", "optimizer*.*", "scheduler*.*", "scaler*.*",
-                                         "rng_state*.*",      "random_states*.*", NULL};
+static const char *const no_weights[] = {
+	"training_args.bin", "optimizer*.*", "scheduler*.*", "scaler*.*", "rng_state*.*", "random_states*.*", NULL};
 
-static const char *const companions[] = {"*.json",     "*.txt",    "*.model", "*.tiktoken", "*.jinja",
-                                         "README.md", "LICENSE*", NULL};
+static const char *const companions[] = {"*.json",  "*.txt",     "*.model",  "*.tiktoken",
+                                         "*.jinja", "README.md", "LICENSE*", NULL};
 
 static bool matches(const char *name, const char *const *patterns)
 {

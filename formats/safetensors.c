@@ -1,9 +1,9 @@
 /* safetensors.c -- the safetensors format, read and written
  *
  * 1. Bytes 0..7: N, an unsigned 64-bit little-endian number.
- * 2. Bytes 8..8+N: one JSON object in UTF-8, white space around it allowed (written: spaces behind it up to a multiple of
- *    8). Each member is a tensor: "name": {"dtype": "F32", "shape": [2,3], "data_offsets": [begin, end]}, the offsets
- *    relative to 8+N, end exclusive. "__metadata__", when present, is an object of strings.
+ * 2. Bytes 8..8+N: one JSON object in UTF-8, white space around it allowed (written: spaces behind it, so that N is a
+ *    multiple of 8). Each member is a tensor: "name": {"dtype": "F32", "shape": [2,3], "data_offsets": [begin, end]},
+ *    the offsets relative to 8+N, end exclusive. "__metadata__", when present, is an object of strings.
  * 3. The data up to the end of the file: every byte belongs to exactly one tensor, row-major and little-endian.
  *
  * Written in the order of the reference writer: dtype descending, then name ascending by bytes; __metadata__ first.
@@ -41,7 +41,7 @@ typedef struct st_reader {
 	ckpt_arena arena; /* names and shapes of the entries */
 	st_entry *entries;
 	size_t count, capacity;
-	bool sorted;      /* so far the entries came in the order of their data */
+	bool sorted; /* so far the entries came in the order of their data */
 	uint64_t depth;
 } st_reader;
 
@@ -59,8 +59,10 @@ static bool read_dtype(st_fields *f, const ckpt_json *v, ckpt_error *err)
 	f->entry.dtype = ckpt_dtype_from_name(name, strlen(name));
 	f->has_dtype = f->entry.dtype != CKPT_DTYPE_NONE && ckpt_dtype_get(f->entry.dtype)->safetensors;
 	if (f->has_dtype) return true;
-	return ckpt_fail(err, CKPT_E_FORMAT, "unknown dtype '%s' (safetensors has BOOL, U8 ... U64, I8 ... I64, F4, F6_E2M3, "
-	                 "F6_E3M2, F8_E4M3 and its kin, F16, BF16, F32, F64, C64)", name);
+	return ckpt_fail(err, CKPT_E_FORMAT,
+	                 "unknown dtype '%s' (safetensors has BOOL, U8 ... U64, I8 ... I64, F4, F6_E2M3, "
+	                 "F6_E3M2, F8_E4M3 and its kin, F16, BF16, F32, F64, C64)",
+	                 name);
 }
 
 /* An array of unsigned integers into numbers[0..*count), of which there are at most `most`. */
@@ -68,7 +70,8 @@ static bool read_numbers(const ckpt_json *v, const char *what, uint64_t *numbers
                          ckpt_error *err)
 {
 	if (ckpt_json_get_kind(v) != CKPT_JSON_ARRAY)
-		return ckpt_fail(err, CKPT_E_FORMAT, "%s must be an array of integers, found %s", what, ckpt_json_kind_name(v));
+		return ckpt_fail(err, CKPT_E_FORMAT, "%s must be an array of integers, found %s", what,
+		                 ckpt_json_kind_name(v));
 	size_t n = 0;
 	for (const ckpt_json *i = ckpt_json_child(v); i; i = ckpt_json_next(i), n++) {
 		if (n < most && !ckpt_json_u64(i, &numbers[n])) {
@@ -87,7 +90,8 @@ static bool read_shape(st_fields *f, const ckpt_json *v, ckpt_error *err)
 	size_t rank;
 	if (!read_numbers(v, "shape", shape, CKPT_MAX_RANK, &rank, err)) return false;
 	if (rank > CKPT_MAX_RANK)
-		return ckpt_fail(err, CKPT_E_LIMIT, "shape has %zu dimensions, at most %d are allowed", rank, CKPT_MAX_RANK);
+		return ckpt_fail(err, CKPT_E_LIMIT, "shape has %zu dimensions, at most %d are allowed", rank,
+		                 CKPT_MAX_RANK);
 	uint64_t *kept = ckpt_arena_alloc(&f->reader->arena, (rank ? rank : 1) * sizeof *kept);
 	if (!kept) return ckpt_fail_nomem(err);
 	memcpy(kept, shape, rank * sizeof *kept);
@@ -119,16 +123,21 @@ static bool read_fields(st_fields *f, const ckpt_json *entry, ckpt_error *err)
 	for (const ckpt_json *v = ckpt_json_child(entry); v; v = ckpt_json_next(v))
 		for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 			if (strcmp(ckpt_json_key(v), fields[i].key) == 0 && !fields[i].read(f, v, err)) return false;
-	const char *missing = !f->has_dtype ? "dtype" : !f->has_shape ? "shape" : !f->has_offsets ? "data_offsets" : NULL;
+	const char *missing = !f->has_dtype     ? "dtype"
+	                      : !f->has_shape   ? "shape"
+	                      : !f->has_offsets ? "data_offsets"
+	                                        : NULL;
 	return !missing || ckpt_fail(err, CKPT_E_FORMAT, "%s is missing", missing);
 }
 
 static bool parse_entry(st_fields *f, const char *value, size_t length, ckpt_error *err)
 {
 	if (*value != '{')
-		return ckpt_fail(err, CKPT_E_FORMAT, "the entry must be an object, found %s", ckpt_json_text_kind(value));
+		return ckpt_fail(err, CKPT_E_FORMAT, "the entry must be an object, found %s",
+		                 ckpt_json_text_kind(value));
 	if (length > MAX_ENTRY)
-		return ckpt_fail(err, CKPT_E_LIMIT, "the entry is %zu bytes of JSON, at most %d are allowed", length, MAX_ENTRY);
+		return ckpt_fail(err, CKPT_E_LIMIT, "the entry is %zu bytes of JSON, at most %d are allowed", length,
+		                 MAX_ENTRY);
 	ckpt_json *entry = ckpt_json_parse(value, length, f->reader->depth, err);
 	bool ok = entry && read_fields(f, entry, err);
 	ckpt_json_free(entry);
@@ -205,16 +214,19 @@ static bool check_entry(const st_entry *e, const st_entry *before, ckpt_error *e
 	char shape[128];
 	uint64_t elements, bytes;
 	if (e->end < e->begin)
-		return ckpt_fail(err, CKPT_E_FORMAT, "data_offsets [%llu,%llu] run backwards", (ull)e->begin, (ull)e->end);
+		return ckpt_fail(err, CKPT_E_FORMAT, "data_offsets [%llu,%llu] run backwards", (ull)e->begin,
+		                 (ull)e->end);
 	if (e->begin < from)
 		return ckpt_fail(err, CKPT_E_FORMAT, "data_offsets [%llu,%llu] overlap tensor '%s', which ends at %llu",
 		                 (ull)e->begin, (ull)e->end, before->name, (ull)from);
 	if (e->begin > from)
-		return ckpt_fail(err, CKPT_E_FORMAT, "data_offsets [%llu,%llu] leave a hole: the data in front of it %s %llu",
+		return ckpt_fail(err, CKPT_E_FORMAT,
+		                 "data_offsets [%llu,%llu] leave a hole: the data in front of it %s %llu",
 		                 (ull)e->begin, (ull)e->end, before ? "ends at" : "starts at", (ull)from);
 	if (!ckpt_dtype_bytes(e->dtype, e->rank, e->shape, &elements, &bytes, err)) return false;
 	if (bytes != e->end - e->begin)
-		return ckpt_fail(err, CKPT_E_FORMAT, "data_offsets [%llu,%llu] hold %llu bytes, dtype %s and shape %s need %llu",
+		return ckpt_fail(err, CKPT_E_FORMAT,
+		                 "data_offsets [%llu,%llu] hold %llu bytes, dtype %s and shape %s need %llu",
 		                 (ull)e->begin, (ull)e->end, (ull)(e->end - e->begin), ckpt_dtype_name(e->dtype),
 		                 ckpt_shape_text(e->rank, e->shape, shape, sizeof shape), (ull)bytes);
 	return true;
@@ -226,10 +238,14 @@ static bool check_size(const st_reader *r, uint64_t data, ckpt_error *err)
 	uint64_t covered = r->count ? r->entries[r->count - 1].end : 0;
 	if (covered == data) return true;
 	if (covered > data)
-		return ckpt_fail(err, CKPT_E_FORMAT, "truncated: tensor '%s' ends at byte %llu of the data, the file has only "
-		                 "%llu bytes of data", r->entries[r->count - 1].name, (ull)covered, (ull)data);
-	return ckpt_fail(err, CKPT_E_FORMAT, "%llu trailing bytes that no tensor covers: the header describes %llu bytes of "
-	                 "data, the file has %llu", (ull)(data - covered), (ull)covered, (ull)data);
+		return ckpt_fail(err, CKPT_E_FORMAT,
+		                 "truncated: tensor '%s' ends at byte %llu of the data, the file has only "
+		                 "%llu bytes of data",
+		                 r->entries[r->count - 1].name, (ull)covered, (ull)data);
+	return ckpt_fail(err, CKPT_E_FORMAT,
+	                 "%llu trailing bytes that no tensor covers: the header describes %llu bytes of "
+	                 "data, the file has %llu",
+	                 (ull)(data - covered), (ull)covered, (ull)data);
 }
 
 static bool add_tensors(st_reader *r, ckpt_file *file, uint64_t start, ckpt_error *err)
@@ -261,12 +277,16 @@ static bool read_length(const ckpt_open_context *context, uint64_t *length, ckpt
 	if (!ckpt_file_read(context->file, 0, sizeof raw, raw, err)) return false;
 	uint64_t n = ckpt_le64(raw);
 	if (n > size - sizeof raw && n > limit)
-		return ckpt_fail(err, CKPT_E_FORMAT, "the header length is %llu, but the file has %llu bytes: this is no "
-		                 "safetensors file", (ull)n, (ull)size);
+		return ckpt_fail(err, CKPT_E_FORMAT,
+		                 "the header length is %llu, but the file has %llu bytes: this is no "
+		                 "safetensors file",
+		                 (ull)n, (ull)size);
 	if (n > limit) return ckpt_fail_limit(err, "the length of the safetensors header", n, "header-bytes", limit);
 	if (n > size - sizeof raw)
-		return ckpt_fail(err, CKPT_E_FORMAT, "truncated: the header should be %llu bytes long, the file has only %llu "
-		                 "bytes behind its length", (ull)n, (ull)(size - sizeof raw));
+		return ckpt_fail(err, CKPT_E_FORMAT,
+		                 "truncated: the header should be %llu bytes long, the file has only %llu "
+		                 "bytes behind its length",
+		                 (ull)n, (ull)(size - sizeof raw));
 	*length = n;
 	return true;
 }
@@ -364,15 +384,18 @@ static bool write_entry(ckpt_buffer *b, const ckpt_tensor *t, uint64_t *at, ckpt
 {
 	typedef unsigned long long ull;
 	if (strcmp(t->name, METADATA) == 0)
-		return ckpt_fail(err, CKPT_E_UNSUPPORTED, "a tensor named '" METADATA "' cannot be read back from "
+		return ckpt_fail(err, CKPT_E_UNSUPPORTED,
+		                 "a tensor named '" METADATA "' cannot be read back from "
 		                 "safetensors: rename it or leave it out");
 	if (ckpt_utf8_check(t->name, strlen(t->name)) != SIZE_MAX)
-		return ckpt_fail(err, CKPT_E_UNSUPPORTED, "tensor '%s': the name is not valid UTF-8, safetensors cannot hold "
-		                 "it: rename the tensor or leave it out", t->name);
+		return ckpt_fail(err, CKPT_E_UNSUPPORTED,
+		                 "tensor '%s': the name is not valid UTF-8, safetensors cannot hold "
+		                 "it: rename the tensor or leave it out",
+		                 t->name);
 	uint64_t end;
 	if (!ckpt_add_u64(*at, t->bytes, &end))
-		return ckpt_fail(err, CKPT_E_UNSUPPORTED, "tensor '%s': %llu bytes behind %llu are more than 2^64", t->name,
-		                 (ull)t->bytes, (ull)*at);
+		return ckpt_fail(err, CKPT_E_UNSUPPORTED, "tensor '%s': %llu bytes behind %llu are more than 2^64",
+		                 t->name, (ull)t->bytes, (ull)*at);
 	ckpt_buffer_char(b, ',');
 	ckpt_json_write_string(b, t->name, strlen(t->name), false);
 	ckpt_buffer_printf(b, ":{\"dtype\":\"%s\",\"shape\":[", ckpt_dtype_name(t->dtype));
@@ -395,7 +418,8 @@ static bool write_header(ckpt_buffer *b, const ckpt_checkpoint *cp, const ckpt_t
 	ckpt_buffer_fill(b, ' ', -b->length % 8);
 	if (!ckpt_buffer_ok(b, err)) return false;
 	if (b->length - 8 > limit)
-		return ckpt_fail_limit(err, "the length of the safetensors header", b->length - 8, "header-bytes", limit);
+		return ckpt_fail_limit(err, "the length of the safetensors header", b->length - 8, "header-bytes",
+		                       limit);
 	ckpt_put64(length, b->length - 8);
 	memcpy(b->data, length, sizeof length);
 	return true;

@@ -40,10 +40,11 @@ static bool choose_row(ckpt_save_plan *plan, const char *path, const ckpt_save_o
 	else if (name && !plan->row)
 		ckpt_fail(err, CKPT_E_USAGE, "there is no format called '%s' (ckpt writes %s)", name, b.data);
 	else if (plan->row)
-		ckpt_fail(err, CKPT_E_UNSUPPORTED, "ckpt reads %s but does not write it (it writes %s)", plan->row->name, b.data);
+		ckpt_fail(err, CKPT_E_UNSUPPORTED, "ckpt reads %s but does not write it (it writes %s)",
+		          plan->row->name, b.data);
 	else
-		ckpt_fail(err, CKPT_E_USAGE, "the name does not tell the format: give it a known suffix or name one of %s (--to)",
-		          b.data);
+		ckpt_fail(err, CKPT_E_USAGE,
+		          "the name does not tell the format: give it a known suffix or name one of %s (--to)", b.data);
 	ckpt_buffer_free(&b);
 	return false;
 }
@@ -90,8 +91,8 @@ static bool set_names(ckpt_save_plan *plan, const char *path, ckpt_error *err)
 	plan->parent = strndup(path, (size_t)(base - path));
 	if (!plan->parent) return ckpt_fail_nomem(err);
 	if (!*base) return ckpt_fail(err, CKPT_E_USAGE, "the name of the file to write is empty");
-	return copy_names(plan, base, dot && dot > base ? (size_t)(dot - base) : strlen(base), dot && dot > base ? dot + 1 : "",
-	                  err);
+	return copy_names(plan, base, dot && dot > base ? (size_t)(dot - base) : strlen(base),
+	                  dot && dot > base ? dot + 1 : "", err);
 }
 
 /* ---- what the format cannot hold ------------------------------------------------------------------------------- */
@@ -102,10 +103,12 @@ static bool fail_dtype(const ckpt_save_plan *plan, const ckpt_tensor *t, ckpt_er
 	ckpt_buffer b = {0};
 	list_writers(&b, t->dtype);
 	const char *cast = info->kind == CKPT_CLASS_FLOAT && info->bits >= 8 && t->dtype != CKPT_F8_E8M0
-	                           ? "convert it with --dtype, " : "";
+	                       ? "convert it with --dtype, "
+	                       : "";
 	if (ckpt_buffer_ok(&b, err))
-		ckpt_fail(err, CKPT_E_UNSUPPORTED, "tensor '%s': %s cannot hold %s: %sleave it out with --exclude%s%s", t->name,
-		          plan->row->name, info->name, cast, b.length ? ", or write one of " : "", b.length ? b.data : "");
+		ckpt_fail(err, CKPT_E_UNSUPPORTED, "tensor '%s': %s cannot hold %s: %sleave it out with --exclude%s%s",
+		          t->name, plan->row->name, info->name, cast, b.length ? ", or write one of " : "",
+		          b.length ? b.data : "");
 	ckpt_buffer_free(&b);
 	return false;
 }
@@ -154,8 +157,9 @@ static bool has_aliases(const ckpt_checkpoint *cp)
 static bool apply_aliases(ckpt_save_plan *plan, const ckpt_save_options *options, ckpt_error *err)
 {
 	unsigned holds = plan->row->holds;
-	bool drop = options->aliases == CKPT_ALIASES_DROP ||
-	            (options->aliases == CKPT_ALIASES_AUTO && !(holds & CKPT_HOLDS_ALIASES) && (holds & CKPT_HOLDS_METADATA));
+	bool drop =
+		options->aliases == CKPT_ALIASES_DROP ||
+		(options->aliases == CKPT_ALIASES_AUTO && !(holds & CKPT_HOLDS_ALIASES) && (holds & CKPT_HOLDS_METADATA));
 	if (!drop || !has_aliases(plan->given)) return true;
 	size_t *all = malloc(plan->given->count * sizeof *all);
 	if (!all) return ckpt_fail_nomem(err);
@@ -229,7 +233,8 @@ static bool plan_weights(ckpt_save_plan *plan, const ckpt_checkpoint *cp, const 
                          ckpt_error *err)
 {
 	if (options->max_shard_bytes && !plan->row->shard_stem)
-		return ckpt_fail(err, CKPT_E_UNSUPPORTED, "%s has no shards: leave --max-shard-size out", plan->row->name);
+		return ckpt_fail(err, CKPT_E_UNSUPPORTED, "%s has no shards: leave --max-shard-size out",
+		                 plan->row->name);
 	if (options->max_shard_bytes) return ckpt_save_shards(plan, cp, options, err);
 	ckpt_layout *layout = plan->row->plan(cp, plan->name, options, err);
 	return layout && ckpt_save_add(plan, CKPT_SAVE_WEIGHTS, plan->name, layout, NULL, err);

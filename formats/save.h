@@ -6,12 +6,7 @@
 
 /* In the order in which they get their names: who finds the weights finds what belongs to them, and an index never
  * names a shard that is not there. */
-typedef enum ckpt_save_kind {
-	CKPT_SAVE_COMPANION,
-	CKPT_SAVE_WEIGHTS,
-	CKPT_SAVE_INDEX,
-	CKPT_SAVE_KINDS
-} ckpt_save_kind;
+typedef enum ckpt_save_kind { CKPT_SAVE_COMPANION, CKPT_SAVE_WEIGHTS, CKPT_SAVE_INDEX, CKPT_SAVE_KINDS } ckpt_save_kind;
 
 typedef struct ckpt_save_file {
 	ckpt_save_kind kind;
@@ -27,12 +22,12 @@ struct ckpt_save_plan {
 	const ckpt_format *row;
 	const ckpt_checkpoint *given; /* by the caller */
 	ckpt_checkpoint *view;        /* the same without aliases, where the format cannot hold them; or NULL */
-	char *folder;                 /* the folder that is written, or NULL for a single file or shards beside others */
-	char *parent;                 /* the folder that the files go to, "" for the present one */
-	char *name, *stem, *suffix;   /* "model.safetensors", "model", "safetensors" */
+	char *folder;               /* the folder that is written, or NULL for a single file or shards beside others */
+	char *parent;               /* the folder that the files go to, "" for the present one */
+	char *name, *stem, *suffix; /* "model.safetensors", "model", "safetensors" */
 	ckpt_save_file *files;
 	size_t count, capacity;
-	ckpt_file_list stale;         /* files of an earlier checkpoint in parent, to be removed after success */
+	ckpt_file_list stale; /* files of an earlier checkpoint in parent, to be removed after success */
 	char **notes;
 	size_t note_count, note_capacity;
 	bool force, sync;
@@ -41,10 +36,12 @@ struct ckpt_save_plan {
 /* Appends a file; layout and shard are taken over on success and on failure. */
 bool ckpt_save_add(ckpt_save_plan *plan, ckpt_save_kind kind, const char *name, ckpt_layout *layout,
                    ckpt_checkpoint *shard, ckpt_error *err);
-bool ckpt_save_note(ckpt_save_plan *plan, ckpt_error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool ckpt_save_note(ckpt_save_plan *plan, ckpt_error *err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Cuts cp into shards as huggingface_hub does and plans them with their index; one file when all fits into one. */
-bool ckpt_save_shards(ckpt_save_plan *plan, const ckpt_checkpoint *cp, const ckpt_save_options *options, ckpt_error *err);
+bool ckpt_save_shards(ckpt_save_plan *plan, const ckpt_checkpoint *cp, const ckpt_save_options *options,
+                      ckpt_error *err);
 /* Plans the small files that go along into a folder. */
 bool ckpt_save_companions(ckpt_save_plan *plan, const ckpt_save_options *options, ckpt_error *err);
 /* Looks for weights that would be mixed up with the planned ones; fills plan->stale. */

@@ -68,7 +68,8 @@ bool ckpt_save_companions(ckpt_save_plan *plan, const ckpt_save_options *options
 	const char *from = options->folder_from;
 	ckpt_file_list list = {0};
 	bool ok = true;
-	for (size_t i = 0; ok && i < options->extra_file_count; i++) ok = plan_bytes(plan, &options->extra_files[i], err);
+	for (size_t i = 0; ok && i < options->extra_file_count; i++)
+		ok = plan_bytes(plan, &options->extra_files[i], err);
 	if (ok && from && !same_folder(from, plan->folder)) {
 		ok = ckpt_file_list_read(&list, from, ckpt_is_companion_file, err);
 		if (!ok) ckpt_path_prefix(err, from);
@@ -105,7 +106,8 @@ static bool judge_others(ckpt_save_plan *plan, const ckpt_file_list *list, const
 		if (own[i]) continue;
 		any = true;
 		if (ckpt_weight_rank(list->names[i]) < ckpt_weight_rank(entry))
-			return ckpt_fail(err, CKPT_E_EXISTS, "the folder holds %s, which would be read instead of %s: remove it first",
+			return ckpt_fail(err, CKPT_E_EXISTS,
+			                 "the folder holds %s, which would be read instead of %s: remove it first",
 			                 list->names[i], entry);
 	}
 	if (!any) return true;
@@ -148,8 +150,10 @@ bool ckpt_save_find_stale(ckpt_save_plan *plan, ckpt_error *err)
 	ckpt_buffer b = {0};
 	ckpt_file_list_print(&plan->stale, NULL, &b);
 	if (ckpt_buffer_ok(&b, err))
-		ckpt_fail(err, CKPT_E_EXISTS, "the folder holds files of an earlier checkpoint: %s (--force removes them once the "
-		                              "new one is complete)", b.data);
+		ckpt_fail(err, CKPT_E_EXISTS,
+		          "the folder holds files of an earlier checkpoint: %s (--force removes them once the "
+		          "new one is complete)",
+		          b.data);
 	ckpt_buffer_free(&b);
 	return false;
 }

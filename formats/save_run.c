@@ -1,7 +1,7 @@
 /* save_run.c -- carries a plan out: fills temporary files, then gives all of them their names or none
  *
- * Each name is given atomically. When there are several, whatever stood under a name before keeps a second one until the
- * last file is in place, so that a failure half-way puts the old checkpoint back.
+ * Each name is given atomically. When there are several, whatever stood under a name before keeps a second one until
+ * the last file is in place, so that a failure half-way puts the old checkpoint back.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +60,7 @@ static bool fill_all(ckpt_save_plan *plan, const ckpt_work *work, ckpt_error *er
 static bool back_up(ckpt_save_file *f, ckpt_error *err)
 {
 	struct stat st;
-	if (lstat(f->path, &st) != 0) return true;                         /* nothing there */
+	if (lstat(f->path, &st) != 0) return true;                     /* nothing there */
 	if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)) return true; /* will not be replaced either */
 	uint64_t number = 0;
 	if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) number = (uint64_t)(uintptr_t)f;
@@ -81,8 +81,8 @@ static bool back_up(ckpt_save_file *f, ckpt_error *err)
 static bool is_ours(const ckpt_save_file *f)
 {
 	struct stat there, mine;
-	return lstat(f->path, &there) == 0 && fstat(ckpt_output_fd(f->out), &mine) == 0 && there.st_dev == mine.st_dev &&
-	       there.st_ino == mine.st_ino;
+	return lstat(f->path, &there) == 0 && fstat(ckpt_output_fd(f->out), &mine) == 0 &&
+	       there.st_dev == mine.st_dev && there.st_ino == mine.st_ino;
 }
 
 static void put_back(ckpt_save_plan *plan)
@@ -127,7 +127,8 @@ static bool remove_stale(const ckpt_save_plan *plan, ckpt_error *err)
 		char *path = ckpt_path_join(plan->parent, plan->stale.names[i], err);
 		if (!path) return false;
 		if (unlink(path) != 0 && errno != ENOENT && ok)
-			ok = ckpt_fail_errno(err, errno, "the new checkpoint is complete, but %s of the old one cannot be removed",
+			ok = ckpt_fail_errno(err, errno,
+			                     "the new checkpoint is complete, but %s of the old one cannot be removed",
 			                     path);
 		free(path);
 	}

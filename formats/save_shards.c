@@ -1,9 +1,9 @@
 /* save_shards.c -- cuts a checkpoint into files of a largest size, and writes their index
  *
- * The rule is that of huggingface_hub: tensors in order; one that shares its storage with an earlier one goes where that
- * one is and costs nothing (all empty storages count as one); one that is larger than the limit gets a shard of its own at
- * once, numbered before the one that is still open; one that does not fit any more closes the open shard. The index is
- * that of transformers: two spaces of indentation, sorted keys, a final newline.
+ * The rule is that of huggingface_hub: tensors in order; one that shares its storage with an earlier one goes where
+ * that one is and costs nothing (all empty storages count as one); one that is larger than the limit gets a shard of
+ * its own at once, numbered before the one that is still open; one that does not fit any more closes the open shard.
+ * The index is that of transformers: two spaces of indentation, sorted keys, a final newline.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +16,8 @@
 #include "save.h"
 
 typedef struct sp_split {
-	size_t *leader;    /* of each tensor: the first one of its storage */
-	size_t *shard;     /* of each tensor */
+	size_t *leader; /* of each tensor: the first one of its storage */
+	size_t *shard;  /* of each tensor */
 	size_t shards;
 	uint64_t total_size, total_parameters;
 } sp_split;
@@ -121,7 +121,7 @@ static bool keep_own_metadata(ckpt_checkpoint *shard, const ckpt_checkpoint *cp,
 	shard->metadata_index = NULL;
 	for (size_t i = 0; i < cp->metadata_count; i++)
 		if (!is_alias_record(cp, i) &&
-		    !ckpt_checkpoint_metadata_set(shard, cp->metadata[2 * i], cp->metadata[2 * i + 1], err))
+			!ckpt_checkpoint_metadata_set(shard, cp->metadata[2 * i], cp->metadata[2 * i + 1], err))
 			return false;
 	return true;
 }
@@ -170,7 +170,8 @@ static bool write_index(ckpt_buffer *b, const ckpt_save_plan *plan, const ckpt_c
 	ckpt_buffer_str(b, "{\n  \"metadata\": {");
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0 && strcmp(lines[i - 1].key, lines[i].key) == 0)
-			return ckpt_fail(err, CKPT_E_UNSUPPORTED, "a dropped tensor '%s' cannot be recorded in an index", lines[i].key);
+			return ckpt_fail(err, CKPT_E_UNSUPPORTED,
+			                 "a dropped tensor '%s' cannot be recorded in an index", lines[i].key);
 		ckpt_buffer_str(b, i ? ",\n    " : "\n    ");
 		ckpt_json_write_string(b, lines[i].key, strlen(lines[i].key), true);
 		ckpt_buffer_str(b, ": ");
@@ -183,8 +184,10 @@ static bool write_index(ckpt_buffer *b, const ckpt_save_plan *plan, const ckpt_c
 	for (size_t i = 0; i < cp->count; i++) {
 		lines[i] = (sp_line){cp->tensors[i].name, NULL, s->shard[i]};
 		if (ckpt_utf8_check(lines[i].key, strlen(lines[i].key)) != SIZE_MAX)
-			return ckpt_fail(err, CKPT_E_UNSUPPORTED, "tensor '%s': the name is not valid UTF-8, an index cannot hold it: "
-			                 "rename the tensor or leave it out", lines[i].key);
+			return ckpt_fail(err, CKPT_E_UNSUPPORTED,
+			                 "tensor '%s': the name is not valid UTF-8, an index cannot hold it: "
+			                 "rename the tensor or leave it out",
+			                 lines[i].key);
 	}
 	qsort(lines, cp->count, sizeof *lines, compare_lines);
 	for (size_t i = 0; i < cp->count; i++) {
@@ -236,13 +239,15 @@ static bool plan_parts(ckpt_save_plan *plan, const ckpt_checkpoint *cp, const sp
 	return ok && plan_index(plan, cp, s, err);
 }
 
-bool ckpt_save_shards(ckpt_save_plan *plan, const ckpt_checkpoint *cp, const ckpt_save_options *options, ckpt_error *err)
+bool ckpt_save_shards(ckpt_save_plan *plan, const ckpt_checkpoint *cp, const ckpt_save_options *options,
+                      ckpt_error *err)
 {
 	sp_split s = {0};
 	bool shares = (plan->row->holds & CKPT_HOLDS_ALIASES) && options->aliases != CKPT_ALIASES_COPY;
 	bool ok = split(&s, cp, shares, options->max_shard_bytes, err);
 	if (ok && s.shards > 99999)
-		ok = ckpt_fail(err, CKPT_E_UNSUPPORTED, "%zu shards: their names can count no further than 99999", s.shards);
+		ok = ckpt_fail(err, CKPT_E_UNSUPPORTED, "%zu shards: their names can count no further than 99999",
+		               s.shards);
 	if (ok && s.shards > 1) {
 		ok = plan_parts(plan, cp, &s, options, err);
 	} else if (ok) {

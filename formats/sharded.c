@@ -4,9 +4,9 @@
  * 2. "weight_map": an object that gives for each tensor the file that holds it, a plain name in the index's folder.
  * 3. "metadata", optional: total_size (bytes of all tensors), other numbers, and strings, which are kept.
  *
- * The index and the files must agree: each tensor lies in the file that the index names, and the index lists each tensor
- * of each file. A listed name may be missing when the metadata records it as dropped for another tensor (dropped=kept).
- * Tensors come in the order of the file names, in each file in its own order.
+ * The index and the files must agree: each tensor lies in the file that the index names, and the index lists each
+ * tensor of each file. A listed name may be missing when the metadata records it as dropped for another tensor
+ * (dropped=kept). Tensors come in the order of the file names, in each file in its own order.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +47,8 @@ static bool add_entry(sh_reader *r, const char *tensor, const char *file, ckpt_e
 		r->entries = grown;
 		r->capacity = capacity;
 	}
-	const char *last = r->count ? r->entries[r->count - 1].file : NULL; /* the same file comes many times in a row */
+	const char *last =
+		r->count ? r->entries[r->count - 1].file : NULL; /* the same file comes many times in a row */
 	sh_entry e = {ckpt_arena_copy(&r->arena, tensor, strlen(tensor)), last, r->count};
 	if (!last || strcmp(last, file) != 0) e.file = ckpt_arena_copy(&r->arena, file, strlen(file));
 	if (!e.tensor || !e.file) return ckpt_fail_nomem(err);
@@ -107,7 +108,8 @@ static bool visit_index(void *user, const char *key, const char *value, size_t l
 	if (!is_map && !(is_metadata && *value != 'n')) return true;
 	if (*value != '{')
 		return ckpt_fail(err, CKPT_E_FORMAT, "%s must be an object, found %s", key, ckpt_json_text_kind(value));
-	if (!ckpt_json_each_member(value, length, r->depth, is_map ? visit_weight : visit_metadata, r, err)) return false;
+	if (!ckpt_json_each_member(value, length, r->depth, is_map ? visit_weight : visit_metadata, r, err))
+		return false;
 	r->has_map = r->has_map || is_map;
 	return true;
 }
@@ -147,8 +149,7 @@ static bool check_shard(const sh_reader *r, const ckpt_checkpoint *shard, const 
 	for (size_t i = 0; i < shard->count; i++) {
 		const char *tensor = shard->tensors[i].name;
 		size_t at = ckpt_names_find(r->names, tensor);
-		if (at == SIZE_MAX)
-			return ckpt_fail(err, CKPT_E_FORMAT, "tensor '%s' is missing in the index", tensor);
+		if (at == SIZE_MAX) return ckpt_fail(err, CKPT_E_FORMAT, "tensor '%s' is missing in the index", tensor);
 		if (strcmp(r->entries[at].file, file) != 0)
 			return ckpt_fail(err, CKPT_E_FORMAT, "tensor '%s' belongs to shard '%s' by the index", tensor,
 			                 r->entries[at].file);
@@ -195,12 +196,14 @@ static bool check_missing(const sh_reader *r, ckpt_error *err)
 	for (size_t i = 0; i < r->count; i++) there[i] = ckpt_checkpoint_index_of(cp, r->entries[i].tensor) != SIZE_MAX;
 	for (size_t i = 0; i < cp->metadata_count; i++) {
 		size_t at = ckpt_names_find(r->names, cp->metadata[2 * i]);
-		if (at != SIZE_MAX && ckpt_checkpoint_index_of(cp, cp->metadata[2 * i + 1]) != SIZE_MAX) there[at] = true;
+		if (at != SIZE_MAX && ckpt_checkpoint_index_of(cp, cp->metadata[2 * i + 1]) != SIZE_MAX)
+			there[at] = true;
 	}
 	bool ok = true;
 	for (size_t i = 0; i < r->count && ok; i++)
 		if (!there[i])
-			ok = ckpt_fail(err, CKPT_E_FORMAT, "the index lists tensor '%s' in shard '%s', where it is missing",
+			ok = ckpt_fail(err, CKPT_E_FORMAT,
+			               "the index lists tensor '%s' in shard '%s', where it is missing",
 			               r->entries[i].tensor, r->entries[i].file);
 	free(there);
 	return ok;
@@ -232,7 +235,8 @@ static ckpt_checkpoint *sh_open(const ckpt_open_context *context, ckpt_error *er
 	r.cp = ckpt_checkpoint_new(err);
 	if (!r.cp) return NULL;
 	r.cp->limits = context->limits;
-	if (read_index(&r, context, err) && open_shards(&r, context, err) && check_missing(&r, err) && note_total(&r, err)) {
+	if (read_index(&r, context, err) && open_shards(&r, context, err) && check_missing(&r, err) &&
+		note_total(&r, err)) {
 		result = r.cp;
 		r.cp = NULL;
 	}

@@ -198,13 +198,19 @@ bool ckpt_json_each_member(const char *text, size_t length, uint64_t depth, ckpt
 const char *ckpt_json_text_kind(const char *value)
 {
 	switch (*value) {
-	case '{': return "an object";
-	case '[': return "an array";
-	case '"': return "a string";
-	case 'n': return "null";
+	case '{':
+		return "an object";
+	case '[':
+		return "an array";
+	case '"':
+		return "a string";
+	case 'n':
+		return "null";
 	case 't':
-	case 'f': return "a boolean";
-	default: return "a number";
+	case 'f':
+		return "a boolean";
+	default:
+		return "a number";
 	}
 }
 
@@ -319,13 +325,20 @@ static char short_escape(unsigned char c)
 {
 	switch (c) {
 	case '"':
-	case '\\': return (char)c;
-	case '\b': return 'b';
-	case '\t': return 't';
-	case '\n': return 'n';
-	case '\f': return 'f';
-	case '\r': return 'r';
-	default: return 0;
+	case '\\':
+		return (char)c;
+	case '\b':
+		return 'b';
+	case '\t':
+		return 't';
+	case '\n':
+		return 'n';
+	case '\f':
+		return 'f';
+	case '\r':
+		return 'r';
+	default:
+		return 0;
 	}
 }
 
@@ -335,7 +348,8 @@ void ckpt_json_write_string(ckpt_buffer *b, const char *text, size_t length, boo
 	ckpt_buffer_char(b, '"');
 	for (size_t i = 0, n; i < length; i += n) {
 		size_t plain = i;
-		while (plain < length && p[plain] >= 0x20 && p[plain] < 0x7f && p[plain] != '"' && p[plain] != '\\') plain++;
+		while (plain < length && p[plain] >= 0x20 && p[plain] < 0x7f && p[plain] != '"' && p[plain] != '\\')
+			plain++;
 		n = plain - i;
 		if (n > 0) {
 			ckpt_buffer_add(b, p + i, n);

@@ -34,9 +34,8 @@ bool ckpt_json_each_member(const char *text, size_t length, uint64_t depth, ckpt
 /* "an object", "a number", ... of a value that was handed to visit. */
 const char *ckpt_json_text_kind(const char *value);
 
-
 ckpt_json_kind ckpt_json_get_kind(const ckpt_json *v);
-const char *ckpt_json_kind_name(const ckpt_json *v); /* "an object", "a number", for messages */
+const char *ckpt_json_kind_name(const ckpt_json *v);  /* "an object", "a number", for messages */
 const ckpt_json *ckpt_json_child(const ckpt_json *v); /* first item of an array or object, or NULL */
 const ckpt_json *ckpt_json_next(const ckpt_json *v);  /* next sibling, or NULL */
 const char *ckpt_json_key(const ckpt_json *v);        /* of a member of an object */

@@ -78,8 +78,8 @@ static bool scan_escape(ckpt_json_scanner *s)
 	if (unit == 0) return fail_at(s, start, "a NUL character (\\u0000) in a string");
 	s->at += 5;
 	if (unit < 0xd800 || unit > 0xdfff) return true;
-	long second = unit < 0xdc00 && s->length - s->at >= 2 && memcmp(s->text + s->at, "\\u", 2) == 0 ? hex4(s, s->at + 2)
-	                                                                                                : -1;
+	long second =
+		unit < 0xdc00 && s->length - s->at >= 2 && memcmp(s->text + s->at, "\\u", 2) == 0 ? hex4(s, s->at + 2) : -1;
 	if (second < 0xdc00 || second > 0xdfff) return fail_at(s, start, "lone surrogate in a string");
 	s->at += 6;
 	return true;
@@ -124,7 +124,8 @@ static bool scan_number(ckpt_json_scanner *s)
 	if (ckpt_json_peek(s) == '-') s->at++;
 	if (ckpt_json_peek(s) == '0') {
 		s->at++;
-		if (ckpt_json_peek(s) >= '0' && ckpt_json_peek(s) <= '9') return fail_at(s, start, "a number with a leading zero");
+		if (ckpt_json_peek(s) >= '0' && ckpt_json_peek(s) <= '9')
+			return fail_at(s, start, "a number with a leading zero");
 	} else if (!skip_digits(s)) {
 		return ckpt_json_fail_unexpected(s, "a digit");
 	}

@@ -93,9 +93,11 @@ static bool follow_link(walk *w, int at_fd, const char *prefix, size_t length, i
 	target[n] = '\0';
 	if (!w->left[length]) *blob = open_hub_blob(at_fd, target);
 	if (*blob >= 0) return true;
-	if (!ckpt_path_is_plain(target, "link", NULL) || w->links++ == MAX_LINKS) return fail_outside(w, part, target, err);
+	if (!ckpt_path_is_plain(target, "link", NULL) || w->links++ == MAX_LINKS)
+		return fail_outside(w, part, target, err);
 	int written = snprintf(next, sizeof next, "%s%s%s", prefix, target, w->left + length);
-	if (written < 0 || (size_t)written >= sizeof next) return ckpt_fail_errno(err, ENAMETOOLONG, "cannot follow the symbolic link '%.200s'", part);
+	if (written < 0 || (size_t)written >= sizeof next)
+		return ckpt_fail_errno(err, ENAMETOOLONG, "cannot follow the symbolic link '%.200s'", part);
 	memcpy(w->left, next, (size_t)written + 1);
 	return true;
 }
@@ -115,7 +117,8 @@ static int walk_down(walk *w, int start, bool *again, ckpt_error *err)
 			break;
 		}
 		snprintf(part, sizeof part, "%.*s", (int)length, w->left);
-		int fd = openat(at, part, O_NOFOLLOW | O_CLOEXEC | (last ? O_RDONLY | O_NONBLOCK : O_PATH | O_DIRECTORY));
+		int fd =
+			openat(at, part, O_NOFOLLOW | O_CLOEXEC | (last ? O_RDONLY | O_NONBLOCK : O_PATH | O_DIRECTORY));
 		if (fd < 0 && (errno == ELOOP || errno == ENOTDIR)) {
 			struct stat st;
 			int blob = -1;
@@ -201,8 +204,8 @@ const char *ckpt_path_base(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* A message names the path where it begins with it, or where it speaks of that path or of a file below it: "cannot create
- * out/x: ..." */
+/* A message names the path where it begins with it, or where it speaks of that path or of a file below it: "cannot
+ * create out/x: ..." */
 static bool is_named(const char *text, const char *path, size_t length)
 {
 	for (const char *at = strstr(text, path); at; at = strstr(at + 1, path)) {

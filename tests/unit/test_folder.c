@@ -69,9 +69,10 @@ static void test_preference(void)
 	put_index("f1", "model.safetensors.index.json", "s1.safetensors");
 	check(folder, "s1.safetensors", "because model.safetensors.index.json comes first: ");
 	put("f1", "model.safetensors");
-	check(folder, "model.safetensors", "because model.safetensors comes first: model.safetensors.index.json, "
-	                                   "pytorch_model-00001-of-00001.bin, pytorch_model.bin, pytorch_model.bin.index.json, "
-	                                   "s1.safetensors");
+	check(folder, "model.safetensors",
+	      "because model.safetensors comes first: model.safetensors.index.json, "
+	      "pytorch_model-00001-of-00001.bin, pytorch_model.bin, pytorch_model.bin.index.json, "
+	      "s1.safetensors");
 }
 
 static void test_other_names(void)

@@ -87,7 +87,8 @@ static void test_refusals(void)
 		{"[{\"x\":{\"k\":1,\"k\":2}}]", "duplicate key 'k'"},
 		{"{\"\":1,\"\":2}", "duplicate key ''"},
 	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refuse(rows[i].text, strlen(rows[i].text), rows[i].word);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		refuse(rows[i].text, strlen(rows[i].text), rows[i].word);
 	refuse("\"a\0b\"", 5, "control character");
 	refuse("\"\\\0\"", 4, "unknown escape");
 	refuse("{}\0", 3, "trailing");
@@ -102,7 +103,8 @@ static void test_position(void)
 /* Every proper prefix of a text that ends in a bracket is refused. */
 static void test_truncated(void)
 {
-	static const char text[] = "{\"w\\u00e9\\ud83d\\ude00\":{\"d\":\"F32\",\"s\":[1,-2.5e+3,{}],\"x\":[true,false,null]}}";
+	static const char text[] =
+		"{\"w\\u00e9\\ud83d\\ude00\":{\"d\":\"F32\",\"s\":[1,-2.5e+3,{}],\"x\":[true,false,null]}}";
 	for (size_t n = 0; n < sizeof text - 1; n++) {
 		char *copy = malloc(n ? n : 1); /* exactly as long, so that a sanitizer sees each read behind it */
 		memcpy(copy, text, n);
@@ -121,7 +123,8 @@ static void test_truncated(void)
 static void test_tree(void)
 {
 	ckpt_error err = {0};
-	ckpt_json *v = parse(" {\"a\": [1, \"n2\", \"s\", \"\"],\t\"b\": {}, \"\": null, \"c\": true,\r\n\"d\":[] ,\"e\":false} ", &err);
+	ckpt_json *v = parse(
+		" {\"a\": [1, \"n2\", \"s\", \"\"],\t\"b\": {}, \"\": null, \"c\": true,\r\n\"d\":[] ,\"e\":false} ", &err);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(v);
 	CU_ASSERT_EQUAL(ckpt_json_get_kind(v), CKPT_JSON_OBJECT);
 	const ckpt_json *a = ckpt_json_member(v, "a");
@@ -198,7 +201,8 @@ static void test_doubles(void)
 		const char *text;
 		bool ok;
 		double value;
-	} rows[] = {{"1e-12", true, 1e-12}, {"-0", true, 0}, {"0.1", true, 0.1}, {"1e400", false, 0}, {"\"1\"", false, 0}};
+	} rows[] = {
+		{"1e-12", true, 1e-12}, {"-0", true, 0}, {"0.1", true, 0.1}, {"1e400", false, 0}, {"\"1\"", false, 0}};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		ckpt_json *v = parse(rows[i].text, NULL);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(v);
@@ -287,10 +291,16 @@ static void test_each_member(void)
 
 	static const struct {
 		const char *text, *word;
-	} bad[] = {{"[]", "an object"},          {"\"x\"", "an object"},        {"", "an object"},
-	           {"{\"a\":1,\"a\":2}", "duplicate key 'a'"}, {"{\"a\":1,\"\\u0061\":2}", "duplicate key 'a'"},
-	           {"{\"a\":1}x", "trailing"},   {"{\"a\":1,}", "quoted key"}, {"{\"a\":1", "',' or '}'"},
-	           {"{\"a\":}", "a value"},      {"{\"a\":[1}", "',' or ']'"}};
+	} bad[] = {{"[]", "an object"},
+	           {"\"x\"", "an object"},
+	           {"", "an object"},
+	           {"{\"a\":1,\"a\":2}", "duplicate key 'a'"},
+	           {"{\"a\":1,\"\\u0061\":2}", "duplicate key 'a'"},
+	           {"{\"a\":1}x", "trailing"},
+	           {"{\"a\":1,}", "quoted key"},
+	           {"{\"a\":1", "',' or '}'"},
+	           {"{\"a\":}", "a value"},
+	           {"{\"a\":[1}", "',' or ']'"}};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		ckpt_error err = {0};
 		CU_ASSERT_FALSE(each(bad[i].text, &seen, &err));

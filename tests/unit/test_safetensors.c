@@ -9,7 +9,7 @@
 #include "unit.h"
 
 #define H0 "{\"test\":{\"dtype\":\"I32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}"
-#define T(name, dtype, shape, begin, end) \
+#define T(name, dtype, shape, begin, end)                                                                              \
 	"\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" begin "," end "]}"
 
 /* The file opens and has `count` tensors. */
@@ -57,8 +57,8 @@ static const char *save(const ckpt_checkpoint *cp)
 	return path;
 }
 
-/* Saves and compares with the exact bytes of the reference writer, which pads the header with spaces up to a multiple of
- * 8. */
+/* Saves and compares with the exact bytes of the reference writer, which pads the header with spaces up to a multiple
+ * of 8. */
 static void check_saved(const ckpt_checkpoint *cp, const char *header, const void *data, size_t length)
 {
 	const char *path = save(cp);
@@ -101,7 +101,8 @@ static void test_accepts(void)
 		{"{\"__metadata__\":null," T("w", "U8", "[1]", "0", "1") "}", 1, 1},
 		{"{\"__metadata__\":{}," T("w", "U8", "[1]", "0", "1") "}", 1, 1},
 		{"{\"w\":{\"x\":{\"y\":[1.5,1e99,123456789012345678901234567890]},\"dtype\":\"U8\",\"shape\":[1],"
-		 "\"data_offsets\":[0,1],\"z\":null}}", 1, 1},
+	     "\"data_offsets\":[0,1],\"z\":null}}",
+	     1, 1},
 		{"{" T("", "U8", "[1]", "0", "1") "}", 1, 1},
 		{"{" T("\x7f\\b\\f\\/", "U8", "[1]", "0", "1") "}", 1, 1},
 		{"{" T("a", "U8", "[3]", "0", "3") "," T("b", "F32", "[1]", "3", "7") "}", 7, 2},
@@ -109,7 +110,8 @@ static void test_accepts(void)
 		{"{" T("a", "F6_E2M3", "[4]", "0", "3") "," T("b", "F6_E3M2", "[8]", "3", "9") "}", 9, 2},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		ckpt_checkpoint_free(accept(unit_write_st("ok.safetensors", rows[i].header, rows[i].zeros), rows[i].tensors));
+		ckpt_checkpoint_free(
+			accept(unit_write_st("ok.safetensors", rows[i].header, rows[i].zeros), rows[i].tensors));
 }
 
 static void test_refusals(void)
@@ -135,7 +137,7 @@ static void test_refusals(void)
 		{"{" T("a", "U8", "[1]", "0", "1") "," T("a", "U8", "[1]", "1", "2") "}", 2, "duplicate key 'a'"},
 		{"{" T("a", "U8", "[1]", "0", "1") "," T("\\u0061", "U8", "[1]", "1", "2") "}", 2, "duplicate key 'a'"},
 		{"{\"w\":{\"dtype\":\"U8\",\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", 16,
-		 "tensor 'w': invalid JSON: duplicate key 'dtype'"},
+	     "tensor 'w': invalid JSON: duplicate key 'dtype'"},
 		/* fields */
 		{"{\"w\":null}", 0, "tensor 'w': the entry must be an object, found null"},
 		{"{\"w\":[\"I32\",[2,2],[0,16]]}", 16, "found an array"},
@@ -181,12 +183,14 @@ static void test_refusals(void)
 		{H0, 50, "34 trailing bytes"},
 		{"{}", 1, "1 trailing bytes"},
 	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refuse_header(rows[i].header, rows[i].zeros, rows[i].word);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		refuse_header(rows[i].header, rows[i].zeros, rows[i].word);
 }
 
 static void test_length(void)
 {
-	static const char zeros[8], wraps[9] = "\xf8\xff\xff\xff\xff\xff\xff\xff", large[9] = "\x3c\0\0\0\0\xff\xff\xff";
+	static const char zeros[8], wraps[9] = "\xf8\xff\xff\xff\xff\xff\xff\xff",
+	                            large[9] = "\x3c\0\0\0\0\xff\xff\xff";
 	refuse(unit_write("l.safetensors", "", 0), "empty");
 	refuse(unit_write("l.safetensors", "\x01\0\0\0\0\0\0", 7), "too small");
 	refuse(unit_write("l.safetensors", zeros, 8), "header");
@@ -205,7 +209,8 @@ static void test_length(void)
 	CU_ASSERT_PTR_NOT_NULL(cp);
 	ckpt_checkpoint_free(cp);
 	options = (ckpt_open_options){.limits.tensors = 1};
-	path = unit_write_st("l.safetensors", "{" T("a", "U8", "[1]", "0", "1") "," T("b", "U8", "[0]", "1", "1") "}", 1);
+	path =
+		unit_write_st("l.safetensors", "{" T("a", "U8", "[1]", "0", "1") "," T("b", "U8", "[0]", "1", "1") "}", 1);
 	CU_ASSERT_PTR_NULL(ckpt_open(path, &options, &err));
 	CU_ASSERT_EQUAL(err.code, CKPT_E_LIMIT);
 }
@@ -257,8 +262,10 @@ static void test_order_and_names(void)
 {
 	const char *path = unit_write_st(
 		"o.safetensors",
-		"{\"__metadata__\":{\"b\":\"2\",\"a\":\"1\"}," T("late", "U8", "[2]", "1", "3") "," T("z2", "U8", "[0]", "1", "1") ","
-		T("\\u6743\\ud83d\\ude00\\/", "U8", "[1]", "0", "1") "," T("z1", "F32", "[9007199254740993,0]", "1", "1") "}", 3);
+		"{\"__metadata__\":{\"b\":\"2\",\"a\":\"1\"}," T("late", "U8", "[2]", "1", "3") "," T(
+	        "z2", "U8", "[0]", "1", "1") "," T("\\u6743\\ud83d\\ude00\\/", "U8", "[1]", "0",
+	                                           "1") "," T("z1", "F32", "[9007199254740993,0]", "1", "1") "}",
+		3);
 	ckpt_checkpoint *cp = accept(path, 4);
 	static const char *const names[] = {"\xe6\x9d\x83\xf0\x9f\x98\x80/", "z2", "z1", "late"};
 	for (size_t i = 0; i < 4; i++)
@@ -298,10 +305,12 @@ static void test_overlaps(void)
 		CU_ASSERT_PTR_NOT_NULL_FATAL(header);
 		int n = sprintf(header, "{");
 		for (unsigned i = 0; i < count; i++)
-			n += sprintf(header + n, "%s\"weight_%u\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}",
+			n += sprintf(header + n,
+			             "%s\"weight_%u\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}",
 			             i ? "," : "", i);
 		strcpy(header + n, "}");
-		refuse_header(header, 16, "tensor 'weight_1': data_offsets [0,16] overlap tensor 'weight_0', which ends at 16");
+		refuse_header(header, 16,
+		              "tensor 'weight_1': data_offsets [0,16] overlap tensor 'weight_0', which ends at 16");
 		free(header);
 	}
 }
@@ -312,8 +321,10 @@ static void test_sum_wraps(void)
 	char header[2048];
 	int n = sprintf(header, "{");
 	for (unsigned i = 0; i < 8; i++)
-		n += sprintf(header + n, "%s\"t%u\":{\"dtype\":\"U8\",\"shape\":[2305843009213693951],\"data_offsets\":[%llu,%llu]}",
-		             i ? "," : "", i, 2305843009213693951ull * i, 2305843009213693951ull * (i + 1));
+		n +=
+			sprintf(header + n,
+		            "%s\"t%u\":{\"dtype\":\"U8\",\"shape\":[2305843009213693951],\"data_offsets\":[%llu,%llu]}",
+		            i ? "," : "", i, 2305843009213693951ull * i, 2305843009213693951ull * (i + 1));
 	strcpy(header + n, "}");
 	refuse_header(header, 16, "truncated: tensor 't7'");
 }
@@ -321,9 +332,10 @@ static void test_sum_wraps(void)
 /* A tensor beyond 4 GiB in a sparse file. */
 static void test_large(void)
 {
-	const char *path = unit_write_st(
-		"large.safetensors", "{" T("a", "U8", "[5368709120]", "0", "5368709120") "," T("b", "I16", "[1]", "5368709120",
-		"5368709122") "}", 0);
+	const char *path = unit_write_st("large.safetensors",
+	                                 "{" T("a", "U8", "[5368709120]", "0",
+	                                       "5368709120") "," T("b", "I16", "[1]", "5368709120", "5368709122") "}",
+	                                 0);
 	size_t length;
 	char *head = unit_read(path, &length);
 	free(head);
@@ -384,11 +396,11 @@ static void test_written_bytes(void)
 	add(cp, "test10", CKPT_I32, 0, NULL, data + 4, 4);
 	add(cp, "\xc3\xa9\"\n", CKPT_I32, 1, s0, data + 8, 8);
 	uint8_t wanted[40];
-	memcpy(wanted, data, 8);               /* s */
-	memcpy(wanted + 8, data + 4, 4);       /* test10 */
-	memcpy(wanted + 12, data, 16);         /* test2 */
-	memcpy(wanted + 28, data + 8, 8);      /* the one with the accent */
-	memcpy(wanted + 36, data + 16, 4);     /* test */
+	memcpy(wanted, data, 8);           /* s */
+	memcpy(wanted + 8, data + 4, 4);   /* test10 */
+	memcpy(wanted + 12, data, 16);     /* test2 */
+	memcpy(wanted + 28, data + 8, 8);  /* the one with the accent */
+	memcpy(wanted + 36, data + 16, 4); /* test */
 	check_saved(cp,
 	            PT ",\"s\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},"
 	               "\"B\":{\"dtype\":\"I32\",\"shape\":[2,0],\"data_offsets\":[8,8]},"

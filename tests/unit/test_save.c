@@ -18,7 +18,8 @@ static ckpt_checkpoint *make(const uint64_t *sizes, size_t count)
 		char name[32], data[64];
 		snprintf(name, sizeof name, "t%zu", i);
 		memset(data, (int)i, sizeof data);
-		CU_ASSERT_TRUE(ckpt_checkpoint_add_bytes(cp, name, CKPT_U8, 1, &sizes[i], data, (size_t)sizes[i], NULL));
+		CU_ASSERT_TRUE(
+			ckpt_checkpoint_add_bytes(cp, name, CKPT_U8, 1, &sizes[i], data, (size_t)sizes[i], NULL));
 	}
 	return cp;
 }
@@ -28,8 +29,8 @@ static void tie(ckpt_checkpoint *cp, const char *name, const char *of)
 {
 	const ckpt_tensor *from = ckpt_checkpoint_tensor_find(cp, of);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(from);
-	CU_ASSERT_TRUE(ckpt_checkpoint_add(cp, name, from->dtype, from->rank, from->shape, ckpt_source_ref(from->source), NULL,
-	                                   NULL));
+	CU_ASSERT_TRUE(ckpt_checkpoint_add(cp, name, from->dtype, from->rank, from->shape,
+	                                   ckpt_source_ref(from->source), NULL, NULL));
 	CU_ASSERT_TRUE(ckpt_checkpoint_find_aliases(cp, NULL));
 }
 
@@ -67,7 +68,8 @@ static void check_same(const ckpt_checkpoint *cp, const char *path)
 		uint8_t a[64], b[64];
 		CU_ASSERT_PTR_NOT_NULL_FATAL(y);
 		CU_ASSERT_EQUAL_FATAL(x->bytes, y->bytes);
-		CU_ASSERT_TRUE(ckpt_tensor_read(x, 0, (size_t)x->bytes, a, &err) && ckpt_tensor_read(y, 0, (size_t)x->bytes, b, &err));
+		CU_ASSERT_TRUE(ckpt_tensor_read(x, 0, (size_t)x->bytes, a, &err) &&
+		               ckpt_tensor_read(y, 0, (size_t)x->bytes, b, &err));
 		CU_ASSERT_EQUAL(memcmp(a, b, (size_t)x->bytes), 0);
 	}
 	ckpt_checkpoint_free(back);
@@ -199,7 +201,8 @@ static void check_split(const uint64_t *sizes, size_t count, uint64_t most, cons
 	for (size_t i = 0; i < ckpt_save_plan_file_count(plan); i++) {
 		const char *name = strrchr(ckpt_save_plan_file_path(plan, i), '/') + 1;
 		if (strstr(name, ".index.json")) continue;
-		snprintf(text + strlen(text), sizeof text - strlen(text), "%s %zu ", name, ckpt_save_plan_file_tensors(plan, i));
+		snprintf(text + strlen(text), sizeof text - strlen(text), "%s %zu ", name,
+		         ckpt_save_plan_file_tensors(plan, i));
 	}
 	CU_ASSERT_STRING_EQUAL(text, wanted);
 	ckpt_save_plan_free(plan);
@@ -211,8 +214,9 @@ static void test_split_rule(void)
 {
 	static const uint64_t a[] = {6, 6, 2, 6, 2, 2}, b[] = {3, 12, 4}, c[] = {5, 5, 5}, d[] = {10, 0, 1},
 	                      e[] = {0, 9, 9, 0};
-	check_split(a, 6, 10, "model-00001-of-00003.safetensors 1 model-00002-of-00003.safetensors 2 "
-	                      "model-00003-of-00003.safetensors 3 ");
+	check_split(a, 6, 10,
+	            "model-00001-of-00003.safetensors 1 model-00002-of-00003.safetensors 2 "
+	            "model-00003-of-00003.safetensors 3 ");
 	check_split(b, 3, 10, "model-00001-of-00002.safetensors 1 model-00002-of-00002.safetensors 2 ");
 	check_split(c, 3, 10, "model-00001-of-00002.safetensors 2 model-00002-of-00002.safetensors 1 ");
 	check_split(d, 3, 10, "model-00001-of-00002.safetensors 2 model-00002-of-00002.safetensors 1 ");
@@ -231,10 +235,11 @@ static void test_shards(void)
 	ckpt_save_options options = quick(10);
 	save(cp, folder, &options);
 	check_same(cp, folder);
-	check_text(unit_path("v5/model.safetensors.index.json"),
-	           "{\n  \"metadata\": {\n    \"total_parameters\": 19,\n    \"total_size\": 19\n  },\n  \"weight_map\": {\n"
-	           "    \"t0\": \"model-00002-of-00002.safetensors\",\n    \"t1\": \"model-00001-of-00002.safetensors\",\n"
-	           "    \"t2\": \"model-00002-of-00002.safetensors\"\n  }\n}\n");
+	check_text(
+		unit_path("v5/model.safetensors.index.json"),
+		"{\n  \"metadata\": {\n    \"total_parameters\": 19,\n    \"total_size\": 19\n  },\n  \"weight_map\": {\n"
+		"    \"t0\": \"model-00002-of-00002.safetensors\",\n    \"t1\": \"model-00001-of-00002.safetensors\",\n"
+		"    \"t2\": \"model-00002-of-00002.safetensors\"\n  }\n}\n");
 	CU_ASSERT_EQUAL(unit_entries(folder), 3);
 	ckpt_checkpoint *back = ckpt_open(folder, NULL, NULL);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(back);
@@ -255,7 +260,8 @@ static void test_index_names(void)
 	static const uint64_t one[] = {1};
 	ckpt_checkpoint *cp = ckpt_checkpoint_new(NULL);
 	static const char *const names[] = {"\xc3\xa9", "\xf0\x9f\x98\x80", "a\"", "Z"};
-	for (size_t i = 0; i < 4; i++) CU_ASSERT_TRUE(ckpt_checkpoint_add_bytes(cp, names[i], CKPT_U8, 1, one, "x", 1, NULL));
+	for (size_t i = 0; i < 4; i++)
+		CU_ASSERT_TRUE(ckpt_checkpoint_add_bytes(cp, names[i], CKPT_U8, 1, one, "x", 1, NULL));
 	ckpt_save_options options = quick(2);
 	const char *folder = unit_mkdir("v6");
 	save(cp, folder, &options);
@@ -270,7 +276,8 @@ static void test_index_names(void)
 	ckpt_checkpoint_free(cp);
 }
 
-/* A smaller checkpoint takes the place of one in more shards; nothing of the old one stays, and without force all of it. */
+/* A smaller checkpoint takes the place of one in more shards; nothing of the old one stays, and without force all of
+ * it. */
 static void test_replace_shards(void)
 {
 	static const uint64_t sizes[] = {6, 6, 6};
@@ -400,10 +407,11 @@ static void test_aliases(void)
 	options.aliases = CKPT_ALIASES_DROP;
 	options.max_shard_bytes = 6;
 	save(cp, unit_path("va/s"), &options);
-	check_text(unit_path("va/s/model.safetensors.index.json"),
-	           "{\n  \"metadata\": {\n    \"head\": \"t0\",\n    \"total_parameters\": 11,\n    \"total_size\": 11\n  },\n"
-	           "  \"weight_map\": {\n    \"t0\": \"model-00001-of-00002.safetensors\",\n"
-	           "    \"t1\": \"model-00002-of-00002.safetensors\"\n  }\n}\n");
+	check_text(
+		unit_path("va/s/model.safetensors.index.json"),
+		"{\n  \"metadata\": {\n    \"head\": \"t0\",\n    \"total_parameters\": 11,\n    \"total_size\": 11\n  },\n"
+		"  \"weight_map\": {\n    \"t0\": \"model-00001-of-00002.safetensors\",\n"
+		"    \"t1\": \"model-00002-of-00002.safetensors\"\n  }\n}\n");
 	back = ckpt_open(unit_path("va/s"), NULL, NULL);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(back);
 	CU_ASSERT_TRUE(ckpt_checkpoint_restore_aliases(back, NULL));
@@ -422,10 +430,11 @@ static void test_torch_shards(void)
 	options.format = "torch";
 	const char *folder = unit_mkdir("vb");
 	save(cp, folder, &options);
-	check_text(unit_path("vb/pytorch_model.bin.index.json"),
-	           "{\n  \"metadata\": {\n    \"total_parameters\": 11,\n    \"total_size\": 11\n  },\n  \"weight_map\": {\n"
-	           "    \"head\": \"pytorch_model-00001-of-00002.bin\",\n    \"t0\": \"pytorch_model-00001-of-00002.bin\",\n"
-	           "    \"t1\": \"pytorch_model-00002-of-00002.bin\"\n  }\n}\n");
+	check_text(
+		unit_path("vb/pytorch_model.bin.index.json"),
+		"{\n  \"metadata\": {\n    \"total_parameters\": 11,\n    \"total_size\": 11\n  },\n  \"weight_map\": {\n"
+		"    \"head\": \"pytorch_model-00001-of-00002.bin\",\n    \"t0\": \"pytorch_model-00001-of-00002.bin\",\n"
+		"    \"t1\": \"pytorch_model-00002-of-00002.bin\"\n  }\n}\n");
 	check_same(cp, folder);
 	ckpt_checkpoint *back = ckpt_open(folder, NULL, NULL);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(back);
@@ -459,9 +468,10 @@ static void test_folder(void)
 	static const uint64_t sizes[] = {3};
 	ckpt_checkpoint *cp = make(sizes, 1);
 	const char *from = unit_mkdir("vf");
-	static const char *const there[] = {"config.json", "tokenizer.json", "vocab.txt", "spiece.model", "chat_template.jinja",
-	                                    "README.md", "pytorch_model.bin", "model.safetensors", "model.safetensors.index.json",
-	                                    "training_args.bin", "script.py", ".hidden.json"};
+	static const char *const there[] = {"config.json",       "tokenizer.json",      "vocab.txt",
+	                                    "spiece.model",      "chat_template.jinja", "README.md",
+	                                    "pytorch_model.bin", "model.safetensors",   "model.safetensors.index.json",
+	                                    "training_args.bin", "script.py",           ".hidden.json"};
 	enum { CARRIED = 6 };
 	char name[256];
 	for (size_t i = 0; i < sizeof there / sizeof *there; i++) {
@@ -479,7 +489,8 @@ static void test_folder(void)
 		snprintf(name, sizeof name, "vt/%s", there[i]);
 		check_text(unit_path(name), there[i]);
 	}
-	/* a changed config takes the place of the one that would be carried; nothing is carried from a folder to itself */
+	/* a changed config takes the place of the one that would be carried; nothing is carried from a folder to itself
+	 */
 	ckpt_extra_file extra = {"config.json", "{\"new\": 1}", 10};
 	options.extra_files = &extra;
 	options.extra_file_count = 1;
@@ -517,7 +528,8 @@ static void test_large_companion(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(plan);
 	CU_ASSERT_EQUAL(ckpt_save_plan_file_count(plan), 1);
 	CU_ASSERT_EQUAL_FATAL(ckpt_save_plan_note_count(plan), 1);
-	CU_ASSERT_PTR_NOT_NULL(strstr(ckpt_save_plan_note_at(plan, 0), "huge.json is not carried along: 67108865 bytes"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(ckpt_save_plan_note_at(plan, 0), "huge.json is not carried along: 67108865 bytes"));
 	ckpt_save_plan_free(plan);
 	ckpt_checkpoint_free(cp);
 }
@@ -533,7 +545,8 @@ static void test_other_weights(void)
 	ckpt_save_plan *plan = ckpt_save_plan_new(cp, folder, &options, NULL);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(plan);
 	CU_ASSERT_EQUAL_FATAL(ckpt_save_plan_note_count(plan), 1);
-	CU_ASSERT_PTR_NOT_NULL(strstr(ckpt_save_plan_note_at(plan, 0), "stay in the folder beside model.safetensors: pytorch_model.bin"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(ckpt_save_plan_note_at(plan, 0), "stay in the folder beside model.safetensors: pytorch_model.bin"));
 	ckpt_save_plan_free(plan);
 	save(cp, folder, &options);
 	options.force = true;

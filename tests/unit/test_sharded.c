@@ -9,7 +9,7 @@
 #include "files.h"
 #include "unit.h"
 
-#define INDEX "s/model.safetensors.index.json"
+#define INDEX               "s/model.safetensors.index.json"
 #define W(name, begin, end) "\"" name "\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[" begin "," end "]}"
 
 static const char *write_index(const char *text)
@@ -22,8 +22,10 @@ static void make_shards(void)
 {
 	unit_mkdir("s");
 	unit_write_st("s/a.safetensors", "{\"__metadata__\":{\"format\":\"pt\"}," W("w", "0", "4") "}", 4);
-	unit_write_st("s/b.safetensors", "{\"__metadata__\":{\"format\":\"pt\",\"k\":\"b\",\"gone\":\"v\"},"
-	                                 W("v", "4", "8") "," W("u", "0", "4") "}", 8);
+	unit_write_st("s/b.safetensors",
+	              "{\"__metadata__\":{\"format\":\"pt\",\"k\":\"b\",\"gone\":\"v\"}," W("v", "4", "8") "," W(
+	                  "u", "0", "4") "}",
+	              8);
 }
 
 static void refuse_path(const char *path, const char *word)
@@ -55,9 +57,10 @@ static ckpt_checkpoint *accept(const char *path, size_t count)
 static void test_good(void)
 {
 	make_shards();
-	const char *path = write_index("{\"metadata\":{\"total_size\":12,\"total_parameters\":12,\"k\":\"index\",\"x\":[1]},"
-	                               "\"weight_map\":{\"v\":\"b.safetensors\",\"w\":\"a.safetensors\",\"u\":\"b.safetensors\"},"
-	                               "\"other\":1}");
+	const char *path =
+		write_index("{\"metadata\":{\"total_size\":12,\"total_parameters\":12,\"k\":\"index\",\"x\":[1]},"
+	                "\"weight_map\":{\"v\":\"b.safetensors\",\"w\":\"a.safetensors\",\"u\":\"b.safetensors\"},"
+	                "\"other\":1}");
 	ckpt_checkpoint *cp = accept(path, 3);
 	static const char *const order[] = {"w", "u", "v"}; /* files by name, each in its own order */
 	for (size_t i = 0; i < 3; i++)
@@ -84,7 +87,8 @@ static void test_good(void)
 static void test_remarks(void)
 {
 	make_shards();
-	ckpt_checkpoint *cp = accept(write_index("{\"metadata\":{\"total_size\":999},\"weight_map\":{" MAP_W "," MAP_B "}}"), 3);
+	ckpt_checkpoint *cp =
+		accept(write_index("{\"metadata\":{\"total_size\":999},\"weight_map\":{" MAP_W "," MAP_B "}}"), 3);
 	CU_ASSERT_EQUAL_FATAL(ckpt_checkpoint_note_count(cp), 1);
 	CU_ASSERT_PTR_NOT_NULL(strstr(ckpt_checkpoint_note_at(cp, 0), "total_size 999, the tensors have 12 bytes"));
 	ckpt_checkpoint_free(cp);
@@ -93,15 +97,19 @@ static void test_remarks(void)
 	/* a name that was dropped for another one when the shards were converted may stay in the index */
 	cp = accept(write_index("{\"weight_map\":{" MAP_W "," MAP_B ",\"gone\":\"b.safetensors\"}}"), 3);
 	ckpt_checkpoint_free(cp);
-	cp = accept(write_index("{\"metadata\":{\"tied\":\"w\"},\"weight_map\":{" MAP_W "," MAP_B ",\"tied\":\"a.safetensors\"}}"), 3);
+	cp = accept(write_index("{\"metadata\":{\"tied\":\"w\"},\"weight_map\":{" MAP_W "," MAP_B
+	                        ",\"tied\":\"a.safetensors\"}}"),
+	            3);
 	ckpt_checkpoint_free(cp);
 }
 
 static void test_disagreement(void)
 {
 	make_shards();
-	refuse("{\"weight_map\":{" MAP_W ",\"lost\":\"a.safetensors\"}}", "tensor 'lost' in shard 'a.safetensors', where it is missing");
-	refuse("{\"weight_map\":{\"v\":\"a.safetensors\"}}", "shard 'a.safetensors': tensor 'w' is missing in the index");
+	refuse("{\"weight_map\":{" MAP_W ",\"lost\":\"a.safetensors\"}}",
+	       "tensor 'lost' in shard 'a.safetensors', where it is missing");
+	refuse("{\"weight_map\":{\"v\":\"a.safetensors\"}}",
+	       "shard 'a.safetensors': tensor 'w' is missing in the index");
 	refuse("{\"weight_map\":{" MAP_W ",\"v\":\"b.safetensors\"}}", "tensor 'u' is missing in the index");
 	refuse("{\"weight_map\":{" MAP_W ",\"v\":\"b.safetensors\",\"u\":\"a.safetensors\"}}",
 	       "shard 'b.safetensors': tensor 'u' belongs to shard 'a.safetensors'");
@@ -136,8 +144,19 @@ static void test_bad_index(void)
 static void test_names(void)
 {
 	make_shards();
-	static const char *const bad[] = {"",      "..",          "../s/a.safetensors", "x/../a.safetensors", "/etc/passwd", ".",
-	                                  "./a.safetensors", "x//a",  "x/",   "..\\\\a",   "C:/a",     "C:a",       "a\\nb",
+	static const char *const bad[] = {"",
+	                                  "..",
+	                                  "../s/a.safetensors",
+	                                  "x/../a.safetensors",
+	                                  "/etc/passwd",
+	                                  ".",
+	                                  "./a.safetensors",
+	                                  "x//a",
+	                                  "x/",
+	                                  "..\\\\a",
+	                                  "C:/a",
+	                                  "C:a",
+	                                  "a\\nb",
 	                                  "\\u007f"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		char text[256];
@@ -165,7 +184,8 @@ static void test_links(void)
 	make_shards();
 	unit_mkdir("outside");
 	unit_write_st("outside/o.safetensors", "{" W("w", "0", "4") "}", 4);
-	static const char *const targets[] = {"../outside/o.safetensors", "d/../../outside/o.safetensors", "loop", NULL};
+	static const char *const targets[] = {"../outside/o.safetensors", "d/../../outside/o.safetensors", "loop",
+	                                      NULL};
 	char absolute[4096];
 	snprintf(absolute, sizeof absolute, "%s", unit_path("outside/o.safetensors"));
 	for (size_t i = 0; i < 4; i++) {
@@ -202,8 +222,13 @@ static void test_links(void)
 
 static void test_hub_cache(void)
 {
-	static const char *const folders[] = {"hub", "hub/models--x", "hub/models--x/blobs", "hub/models--x/snapshots",
-	                                      "hub/models--x/snapshots/r", "hub/models--x/snapshots/r/unet", "hub/other",
+	static const char *const folders[] = {"hub",
+	                                      "hub/models--x",
+	                                      "hub/models--x/blobs",
+	                                      "hub/models--x/snapshots",
+	                                      "hub/models--x/snapshots/r",
+	                                      "hub/models--x/snapshots/r/unet",
+	                                      "hub/other",
 	                                      "hub/other/r"};
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) mkdir(unit_path(folders[i]), 0777);
 	unit_write_st("hub/models--x/blobs/" HASH, "{" W("w", "0", "4") "}", 4);
@@ -218,7 +243,7 @@ static void test_hub_cache(void)
 		{"hub/models--x/snapshots/r", "../../blobs/index", false},          /* no hash */
 		{"hub/models--x/snapshots/r", "../../blobs/../blobs/" HASH, false}, /* a detour */
 		{"hub/models--x/snapshots/r", "../../../models--x/blobs/" HASH, false},
-		{"hub/other/r", "../../models--x/blobs/" HASH, false},              /* another model's */
+		{"hub/other/r", "../../models--x/blobs/" HASH, false}, /* another model's */
 		{"hub/other", "../models--x/blobs/" HASH, false},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -238,14 +263,16 @@ static void test_hub_cache(void)
 	unit_write_st("hub/other/blobs/" HASH, "{" W("w", "0", "4") "}", 4);
 	mkdir(unit_path("hub/other/r/s"), 0777);
 	CU_ASSERT_EQUAL(symlink("../../blobs/" HASH, unit_path("hub/other/r/s/model-00001-of-00001.safetensors")), 0);
-	refuse_path(unit_write("hub/other/r/s/model.safetensors.index.json", map, sizeof map - 1), "outside the folder");
+	refuse_path(unit_write("hub/other/r/s/model.safetensors.index.json", map, sizeof map - 1),
+	            "outside the folder");
 }
 
 static void test_path_helpers(void)
 {
 	static const struct {
 		const char *path, *folder, *base;
-	} rows[] = {{"x", ".", "x"}, {"a/x", "a", "x"}, {"/x", "/", "x"}, {"a//x", "a", "x"}, {"a/", "a", ""}, {"", ".", ""}};
+	} rows[] = {{"x", ".", "x"},    {"a/x", "a", "x"}, {"/x", "/", "x"},
+	            {"a//x", "a", "x"}, {"a/", "a", ""},   {"", ".", ""}};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char *folder = ckpt_path_folder(rows[i].path, NULL);
 		CU_ASSERT_STRING_EQUAL(folder, rows[i].folder);
