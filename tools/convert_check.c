@@ -110,7 +110,7 @@ bool ckpt_convert_check(const ckpt_conversion *c, bool *equal, ckpt_error *err)
 	size_t different = compare(c->cp, hashes, out, out_hashes);
 	*equal = different == 0;
 	if (!*equal)
-		printf("check: %zu of %zu tensor%s differ\n", different, count, ckpt_plural(count));
+		printf("check: %zu difference%s in %zu tensor%s\n", different, ckpt_plural(different), count, ckpt_plural(count));
 	else if (!c->call->quiet)
 		printf("check: %zu tensor%s equal, fingerprint %s\n", count, ckpt_plural(count), fingerprint);
 	ok = true;

@@ -99,7 +99,10 @@ static size_t point_width(uint32_t c)
 size_t ckpt_text_width(const char *text, size_t length)
 {
 	size_t width = 0, size;
-	for (size_t i = 0; i < length; i += size) width += point_width(next_point(text + i, length - i, &size));
+	for (size_t i = 0; i < length; i += size) {
+		size = 1;
+		width += (unsigned char)text[i] < 0x80 ? 1 : point_width(next_point(text + i, length - i, &size));
+	}
 	return width;
 }
 
