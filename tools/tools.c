@@ -49,7 +49,11 @@ const char *ckpt_tool_nearest(const char *name)
 
 ckpt_checkpoint *ckpt_call_open(const ckpt_call *call, const char *path, ckpt_error *err)
 {
-	return ckpt_open(path, &call->open, err);
+	ckpt_checkpoint *cp = ckpt_open(path, &call->open, err);
+	if (!cp || !call->open.root || ckpt_checkpoint_value(cp)) return cp;
+	ckpt_fail(err, CKPT_E_USAGE, "%s is no pickle with parts, so --root has no place", path);
+	ckpt_checkpoint_free(cp);
+	return NULL;
 }
 
 void ckpt_remark(const ckpt_call *call, const char *format, ...)

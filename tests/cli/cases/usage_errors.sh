@@ -18,3 +18,4 @@ code ckpt inspect --limit deepness=5 a.safetensors
 code ckpt inspect --tree --json a.safetensors
 code ckpt inspect --tree --stats a.safetensors
 code ckpt inspect --format=word a.safetensors
+code ckpt inspect --root x a.safetensors
