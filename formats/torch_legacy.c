@@ -149,7 +149,7 @@ static bool read_file(reader *r, ckpt_error *err)
 	const ckpt_value *keys = stream(r, "storage keys", false, &p, err);
 	if (!keys || !read_storages(r, keys, err)) return false;
 	if (!ckpt_torch_list(r->torch, root, &how, err)) return false;
-	return ckpt_checkpoint_set_detail(r->cp, err, "stacked pickles, torch before 1.6%s%s",
+	return ckpt_checkpoint_set_detail(r->cp, err, "stacked pickles, the format of torch before 1.6%s%s",
 	                                  r->python2 ? ", written by Python 2" : "",
 	                                  how.from_module ? ", extracted from a module" : "");
 }

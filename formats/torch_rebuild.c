@@ -268,6 +268,7 @@ bool ckpt_torch_view_of(ckpt_torch *t, const ckpt_value *v, torch_view *out, ckp
 {
 	memset(out, 0, offsetof(torch_view, size));
 	out->conj = out->neg = out->sized = out->quantised = false;
+	out->scale = 0;
 	out->why = NULL;
 	if (v->kind == CKPT_VALUE_STORAGE) return bare_storage(t, v, out);
 	ckpt_pickle_role role = ckpt_pickle_role_of(v);
@@ -445,7 +446,7 @@ bool ckpt_torch_add(ckpt_torch *t, ckpt_value *v, const char *name, ckpt_error *
 		return false;
 	}
 	if (!added) return true;
-	if (view.quantised &&
+	if (view.quantised && !view.why &&
 	    !ckpt_checkpoint_note(t->cp, err,
 	                          "tensor '%.200s' is quantised: value = %.9g * (stored - zero point), "
 	                          "which its object in the pickle holds",
