@@ -39,7 +39,6 @@ bool ckpt_pickle_fail(pickle_machine *m, const char *format, ...)
 const uint8_t *ckpt_pickle_take(pickle_machine *m, uint64_t n)
 {
 	size_t left = m->length - m->next;
-	if (m->frame_end && m->next >= m->frame_end) m->frame_end = 0;
 	if (n > left) {
 		m->ran_out = true;
 		ckpt_pickle_fail(m, "the stream is truncated: %llu bytes are wanted, %zu are left",
@@ -380,6 +379,7 @@ static bool run(pickle_machine *m)
 		for (const pickle_op *op = op_lists[i]; op->name; op++) ops[op->code] = op->run;
 	while (!m->stopped) {
 		m->at = m->next;
+		if (m->frame_end == m->next) m->frame_end = 0;
 		m->ran_out = m->at == m->length;
 		if (m->ran_out) return ckpt_pickle_fail(m, "the stream is truncated: it ends without STOP");
 		const uint8_t *code = ckpt_pickle_take(m, 1);
