@@ -21,13 +21,15 @@ static void test_fixtures(void)
 
 /* A tensor of four elements on storage k, with view metadata. */
 #define L(key, view, n)                                                                                                \
-	"ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV" key "\nVcpu\nI4\n" view "tQI0\n(I" n          \
+	"ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV" key "\nVcpu\nI4\n" view "tQI0\n(I" n  \
 	"\nt(I1\ntI00\nNtR"
-#define L4 L("k", "N", "4")
+#define L4   L("k", "N", "4")
 #define KEYS "(Vk\nl."
-#define DATA "\4\0\0\0\0\0\0\0" "0123456789abcdef"
+#define DATA                                                                                                           \
+	"\4\0\0\0\0\0\0\0"                                                                                             \
+	"0123456789abcdef"
 
-#define FILE_OF(object, rest) torch_legacy(object, sizeof(object) - 1, rest, sizeof(rest) - 1)
+#define FILE_OF(object, rest)      torch_legacy(object, sizeof(object) - 1, rest, sizeof(rest) - 1)
 #define REFUSE(object, rest, word) torch_refuse(FILE_OF(object, rest), NULL, word)
 
 static void test_plain(void)
@@ -51,9 +53,18 @@ static void test_storages(void)
 {
 	REFUSE("}Vw\n" L4 "s.", KEYS, "should start at offset");
 	REFUSE("}Vw\n" L4 "s.", KEYS "\4\0\0", "should start at offset");
-	REFUSE("}Vw\n" L4 "s.", KEYS "\4\0\0\0\0\0\0\0" "0123", "needs 16 bytes at offset");
-	REFUSE("}Vw\n" L4 "s.", KEYS "\5\0\0\0\0\0\0\0" "0123456789abcdef", "numel 5");
-	REFUSE("}Vw\n" L4 "s.", KEYS "\4\0\0\0\0\0\0\x80" "0123456789abcdef", "numel 9223372036854775812");
+	REFUSE("}Vw\n" L4 "s.",
+	       KEYS "\4\0\0\0\0\0\0\0"
+	            "0123",
+	       "needs 16 bytes at offset");
+	REFUSE("}Vw\n" L4 "s.",
+	       KEYS "\5\0\0\0\0\0\0\0"
+	            "0123456789abcdef",
+	       "numel 5");
+	REFUSE("}Vw\n" L4 "s.",
+	       KEYS "\4\0\0\0\0\0\0\x80"
+	            "0123456789abcdef",
+	       "numel 9223372036854775812");
 	REFUSE("}Vw\n" L4 "s.", KEYS DATA "x", "1 trailing bytes");
 	REFUSE("}Vw\n" L4 "s.", "].", "tensor 'w': its storage 'k' is missing from the list of keys");
 	REFUSE("}Vw\n" L4 "s.", "(Vk\nVk\nl." DATA DATA, "twice");
@@ -63,8 +74,9 @@ static void test_storages(void)
 	REFUSE("}Vw\n" L4 "s.", "cos\nsystem\n(Vx\ntR.", "os.system");
 	REFUSE("}Vw\n" L4 "s.", "", "where the pickle 'storage keys' should start");
 	REFUSE("}Vw\n" STORAGE("FloatStorage", "k", "4") "s.", KEYS DATA, "5 items instead of 6");
-	REFUSE("}Vw\n" TENSOR_OF(VIEW("(Vstorage\nctorch\nFloatStorage\nVk\nVcpu\nI4\nNtQ", "2", "(I4\nt", "(I1\nt")) "s.",
-	       KEYS DATA, "reach byte 24");
+	REFUSE(
+		"}Vw\n" TENSOR_OF(VIEW("(Vstorage\nctorch\nFloatStorage\nVk\nVcpu\nI4\nNtQ", "2", "(I4\nt", "(I1\nt")) "s.",
+		KEYS DATA, "reach byte 24");
 	REFUSE("N}.", "].", "1 values on the stack");
 	REFUSE("}.", "N].", "1 values on the stack");
 }
@@ -74,7 +86,9 @@ static void test_views(void)
 	ckpt_error err = {0};
 	char bytes[9] = "";
 	ckpt_checkpoint *cp = torch_accept(
-		FILE_OF("}(Va\n" L4 "Vb\n" L("k", "(Vv\nI1\nI2\nt", "2") "Vc\n" L("k", "(Vv\nI1\nI2\nt", "2") "u.", KEYS DATA), NULL);
+		FILE_OF("}(Va\n" L4 "Vb\n" L("k", "(Vv\nI1\nI2\nt", "2") "Vc\n" L("k", "(Vv\nI1\nI2\nt", "2") "u.",
+	            KEYS DATA),
+		NULL);
 	CU_ASSERT_STRING_EQUAL(torch_names(cp), "a b c ");
 	CU_ASSERT_TRUE(ckpt_tensor_read(&cp->tensors[1], 0, 8, bytes, &err));
 	CU_ASSERT_STRING_EQUAL(bytes, "456789ab");
@@ -86,15 +100,19 @@ static void test_views(void)
 	REFUSE("}Va\n" L("k", "(Vv\nI1\nt", "2") "s.", KEYS DATA, "view metadata");
 	REFUSE("}Va\n" L("k", "I1\n", "2") "s.", KEYS DATA, "view metadata");
 	REFUSE("}Va\n" L("k", "(I5\nI1\nI2\nt", "2") "s.", KEYS DATA, "view key");
-	REFUSE("}Va\n" L("k", "(Vv\nI1\nI2\nt", "3") "s.", KEYS DATA, "reach byte 12, past the end of its storage of 8");
+	REFUSE("}Va\n" L("k", "(Vv\nI1\nI2\nt", "3") "s.", KEYS DATA,
+	       "reach byte 12, past the end of its storage of 8");
 	REFUSE("}Va\n" L("k", "(Vv\nI1\nI2\nt", "2") "s.", "].", "is missing");
 }
 
 /* The class of a module comes with its source, which nobody compares here. */
 static void test_modules(void)
 {
-	ckpt_checkpoint *cp = torch_accept(FILE_OF("(Vmodule\ncmy\nNet\nVmy.py\nVclass Net\ntQ)\x81}(V_parameters\n}Vw\n" L4
-	                                           "sV_buffers\n}V_modules\n}ub.", KEYS DATA), NULL);
+	ckpt_checkpoint *cp =
+	    torch_accept(FILE_OF("(Vmodule\ncmy\nNet\nVmy.py\nVclass Net\ntQ)\x81}(V_parameters\n}Vw\n" L4
+	                         "sV_buffers\n}V_modules\n}ub.",
+	                         KEYS DATA),
+	                 NULL);
 	CU_ASSERT_STRING_EQUAL(torch_names(cp), "w ");
 	CU_ASSERT_PTR_NOT_NULL(strstr(ckpt_checkpoint_detail(cp), "extracted from a module"));
 	ckpt_checkpoint_free(cp);
@@ -125,7 +143,8 @@ static void test_preamble(void)
 	/* the magic number in protocol 0 */
 	static const char text[] = "L119547037146038801333356L\n.I1001\n.(d.}.].";
 	ckpt_checkpoint_free(torch_accept(unit_write("p.pt", text, sizeof text - 1), NULL));
-	torch_refuse(FILE_OF("}Vw\n" L4 "s.", KEYS DATA), &(ckpt_open_options){.limits.pickle_bytes = 60}, "pickle-bytes");
+	torch_refuse(FILE_OF("}Vw\n" L4 "s.", KEYS DATA), &(ckpt_open_options){.limits.pickle_bytes = 60},
+	             "pickle-bytes");
 }
 
 static void cut_everywhere(const char *name, size_t step)
@@ -194,13 +213,19 @@ static const char *write_tar(const tar_member *members, size_t count, const char
 	return path;
 }
 
-#define MEMBER(name, bytes) {name, bytes, sizeof(bytes) - 1, 0}
+#define MEMBER(name, bytes)                                                                                            \
+	{                                                                                                              \
+		name, bytes, sizeof(bytes) - 1, 0                                                                      \
+	}
 #define TAR_STORAGE(key, class, numel) "\x80\2K" key "Vcpu\nctorch\n" class "\n\x87." numel "\0\0\0\0\0\0\0"
 #define TAR_TENSOR(key, storage, rank) "\x80\2K" key "K" storage "ctorch\nFloatTensor\n\x87." rank "\0\0\0\0\0\0\0"
-#define I64(n) n "\0\0\0\0\0\0\0"
-#define GOOD_STORAGES "I1\n." TAR_STORAGE("\7", "FloatStorage", "\4") "0123456789abcdef" "(K\1K\7K\1K\2tp0\n0(g0\nl."
-#define GOOD_TENSORS "I2\n." TAR_TENSOR("\5", "\7", "\2") I64("\2") I64("\2") I64("\2") I64("\1") I64("\0")              \
-	TAR_TENSOR("\6", "\1", "\1") I64("\2") I64("\1") I64("\0")
+#define I64(n)                         n "\0\0\0\0\0\0\0"
+#define GOOD_STORAGES                                                                                                  \
+	"I1\n." TAR_STORAGE("\7", "FloatStorage", "\4") "0123456789abcdef"                                             \
+	                                                "(K\1K\7K\1K\2tp0\n0(g0\nl."
+#define GOOD_TENSORS                                                                                                   \
+	"I2\n." TAR_TENSOR("\5", "\7", "\2") I64("\2") I64("\2") I64("\2") I64("\1") I64("\0")                         \
+		TAR_TENSOR("\6", "\1", "\1") I64("\2") I64("\1") I64("\0")
 #define GOOD_OBJECT "}(Vw\nV5\nQVv\nV6\nQVs\nV7\nQVagain\nV5\nQu."
 
 static void refuse_tar(size_t member, const void *bytes, size_t length, const char *word)
@@ -254,12 +279,14 @@ static void test_tar_members(void)
 	REFUSE_TAR(2, "I1\n." TAR_TENSOR("\5", "\7", "\1") I64("\1"), "truncated");
 	REFUSE_TAR(2, "I1\n.).", "no tuple of key, storage and class");
 	REFUSE_TAR(2, "I1\n." TAR_TENSOR("\5", "\7", "\0") I64("\0") "x", "trailing");
-	REFUSE_TAR(3, "I1\n." TAR_STORAGE("\7", "FloatStorage", "\5") "0123456789abcdef].", "needs 20 bytes, 18 are left");
+	REFUSE_TAR(3, "I1\n." TAR_STORAGE("\7", "FloatStorage", "\5") "0123456789abcdef].",
+	           "needs 20 bytes, 18 are left");
 	REFUSE_TAR(3, "I1\n." TAR_STORAGE("\7", "FloatTensor", "\4") "0123456789abcdef].", "no storage class");
 	REFUSE_TAR(3, "I1\n.(I7\nI1\nI1\nt.", "no tuple of key, location and class");
 	REFUSE_TAR(3, "I1\n." TAR_STORAGE("\7", "FloatStorage", "\4") "0123456789abcdef}.", "no list");
 	REFUSE_TAR(3, "I1\n." TAR_STORAGE("\7", "FloatStorage", "\4") "0123456789abcdef((I1\ntl.", "4 integers");
-	REFUSE_TAR(3, "I1\n." TAR_STORAGE("\7", "FloatStorage", "\4") "0123456789abcdef((K\1K\2K\1K\2tl.", "no storage");
+	REFUSE_TAR(3, "I1\n." TAR_STORAGE("\7", "FloatStorage", "\4") "0123456789abcdef((K\1K\2K\1K\2tl.",
+	           "no storage");
 	REFUSE_TAR(3, "I1\n." TAR_STORAGE("\7", "FloatStorage", "\4") "0123456789abcdef((K\1K\7K\3K\2tl.", "runs past");
 	REFUSE_TAR(3, "I1\n." TAR_STORAGE("\7", "FloatStorage", "\4") "0123456789abcdef((K\7K\7K\0K\1tl.", "two sizes");
 }

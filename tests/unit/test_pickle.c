@@ -268,7 +268,8 @@ static void test_containers(void)
 
 static void test_stack(void)
 {
-	static const char ops[] = "abdeilorstuQR012\x81\x85\x86\x87\x90\x91\x92\x93\x94" "ph.q";
+	static const char ops[] = "abdeilorstuQR012\x81\x85\x86\x87\x90\x91\x92\x93\x94"
+	                          "ph.q";
 	for (size_t i = 0; i < sizeof ops - 1; i++) { /* on an empty stack */
 		char bytes[] = {ops[i], '0', '\n', '0', '\n', '.', 0, 0};
 		run r = run_bytes(bytes, sizeof bytes, NULL);
@@ -279,7 +280,10 @@ static void test_stack(void)
 	for (size_t i = 0; i < sizeof ops - 1; i++) { /* nothing above the mark */
 		char bytes[] = {'N', 'N', '(', ops[i], '0', '\n', '0', '\n', '.', 0, 0};
 		run r = run_bytes(bytes, sizeof bytes, NULL);
-		if (!strchr("dltu1\x91" "0ei", ops[i])) CU_ASSERT_FALSE(r.ok);
+		if (!strchr("dltu1\x91"
+		            "0ei",
+		            ops[i]))
+			CU_ASSERT_FALSE(r.ok);
 		ckpt_arena_free(&r.arena);
 	}
 	REFUSE("K\1(0R.", "underflow");
@@ -290,9 +294,15 @@ static void test_stack(void)
 	REFUSE("N", "without STOP");
 	REFUSE("\xff.", "0xff is no opcode");
 	run r;
-	CU_ASSERT_EQUAL(LOAD(&r, "K\1K\2" "0.")->u.integer, 1);
+	CU_ASSERT_EQUAL(LOAD(&r, "K\1K\2"
+	                         "0.")
+	                    ->u.integer,
+	                1);
 	ckpt_arena_free(&r.arena);
-	CU_ASSERT_EQUAL(LOAD(&r, "K\1(K\2K\3" "1.")->u.integer, 1);
+	CU_ASSERT_EQUAL(LOAD(&r, "K\1(K\2K\3"
+	                         "1.")
+	                    ->u.integer,
+	                1);
 	ckpt_arena_free(&r.arena);
 	const ckpt_value *v = LOAD(&r, "]2\x86.");
 	CU_ASSERT_PTR_EQUAL(v->u.list.items[0], v->u.list.items[1]);
@@ -310,7 +320,8 @@ static void test_memo(void)
 	const ckpt_value *v = LOAD(&r, "]q\5h\5j\5\0\0\0\x87.");
 	CU_ASSERT_PTR_EQUAL(v->u.list.items[0], v->u.list.items[2]);
 	ckpt_arena_free(&r.arena);
-	v = LOAD(&r, "]r\xff\xff\xff\1K\7q\0" "0j\xff\xff\xff\1\x86."); /* far off, and overwritten below */
+	v = LOAD(&r, "]r\xff\xff\xff\1K\7q\0"
+	             "0j\xff\xff\xff\1\x86."); /* far off, and overwritten below */
 	CU_ASSERT_PTR_EQUAL(v->u.list.items[0], v->u.list.items[1]);
 	ckpt_arena_free(&r.arena);
 	v = LOAD(&r, "(]\x94}\x94h\1h\0t.");
@@ -517,9 +528,14 @@ static void test_events(void)
 {
 	EVENTS("cos\nsystem\n(Vx\ntR.", true, "global@100:GLOBAL=os.system/2! ");
 	EVENTS("cos\nsystem\n.", true, "global@100:GLOBAL=os.system/2 ");
-	EVENTS("cos\nsystem\n(Vx\ntR\xff", false, "global@100:GLOBAL=os.system/2! "); /* what came before the error counts */
-	EVENTS("\x8c\1m\x8c\1n\x93)\x81q\0" "0h\0.", true, "global@106:STACK_GLOBAL=m.n/1! dropped@111:POP ");
-	EVENTS("(cm\nn\no(" "1.", true, "global@101:GLOBAL=m.n/1! ");
+	EVENTS("cos\nsystem\n(Vx\ntR\xff", false,
+	       "global@100:GLOBAL=os.system/2! "); /* what came before the error counts */
+	EVENTS("\x8c\1m\x8c\1n\x93)\x81q\0"
+	       "0h\0.",
+	       true, "global@106:STACK_GLOBAL=m.n/1! dropped@111:POP ");
+	EVENTS("(cm\nn\no("
+	       "1.",
+	       true, "global@101:GLOBAL=m.n/1! ");
 	EVENTS("N(cm\nn\n)R1.", true, "global@102:GLOBAL=m.n/1! dropped@109:POP_MARK ");
 	EVENTS("cm\nn\n)R)R.", true, "global@100:GLOBAL=m.n/1! computed@108:REDUCE ");
 	EVENTS("K\1K\2\x93)R.", true, "unresolved@104:STACK_GLOBAL computed@106:REDUCE ");
@@ -582,7 +598,9 @@ static void test_deep(void)
 	CU_ASSERT_PTR_EQUAL(v, v->u.list.items[0]);
 	ckpt_arena_free(&r.arena);
 	/* a tuple that holds itself through a list, as CPython writes it */
-	v = LOAD(&r, "(]q\0(h\0tq\1" "ah\1" "1h\1.");
+	v = LOAD(&r, "(]q\0(h\0tq\1"
+	             "ah\1"
+	             "1h\1.");
 	CU_ASSERT_EQUAL(v->kind, CKPT_VALUE_TUPLE);
 	ckpt_arena_free(&r.arena);
 }
@@ -592,8 +610,10 @@ static void test_damage(void)
 {
 	static const char stream[] =
 		"\x80\4\x95\xe0\0\0\0\0\0\0\0}\x94(\x8c\1w\x94\x8c\x0ctorch._utils\x94\x8c\x12_rebuild_tensor_v2\x94\x93"
-		"\x94(K\0K\2K\3\x86\x94K\3K\1\x86\x94\x89\x8c\x0b" "collections\x94\x8c\x0bOrderedDict\x94\x93\x94)R\x94"
-		"t\x94R\x94X\1\0\0\0b\x94G?\xe0\0\0\0\0\0\0" "U\3abc\x8a\3\1\2\3\x8b\2\0\0\0\1\2(K\1\x91(lC\2xy"
+		"\x94(K\0K\2K\3\x86\x94K\3K\1\x86\x94\x89\x8c\x0b"
+		"collections\x94\x8c\x0bOrderedDict\x94\x93\x94)R\x94"
+		"t\x94R\x94X\1\0\0\0b\x94G?\xe0\0\0\0\0\0\0"
+		"U\3abc\x8a\3\1\2\3\x8b\2\0\0\0\1\2(K\1\x91(lC\2xy"
 		"S'q\\x41'\nVr\\u0041\nI7\nL8L\nF1.5\ncm\nn\n)\x81}\x8c\1k\x94Nsbtu(X\1\0\0\0iJ\0\0\0\0u.";
 	char copy[sizeof stream];
 	memcpy(copy, stream, sizeof stream);

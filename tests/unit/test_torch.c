@@ -13,8 +13,8 @@ static const char *write_pickle(const char *pickle, size_t length)
 	return zip_write(&a, "m.pt");
 }
 
-#define FILE_OF(text) write_pickle(text, sizeof(text) - 1)
-#define ACCEPT(text) torch_accept(FILE_OF(text), NULL)
+#define FILE_OF(text)      write_pickle(text, sizeof(text) - 1)
+#define ACCEPT(text)       torch_accept(FILE_OF(text), NULL)
 #define REFUSE(text, word) torch_refuse(FILE_OF(text), NULL, word)
 
 static void expect_names(ckpt_checkpoint *cp, const char *names)
@@ -173,8 +173,8 @@ static void test_views(void)
 	torch_refuse(write_pickle(b.data, b.length), NULL, "65 dimensions");
 	ckpt_buffer_free(&b);
 	ckpt_open_options options = {.limits.view_bytes = 15};
-	torch_refuse(FILE_OF("}Vw\n" TENSOR_OF(VIEW(STORAGE("FloatStorage", "0", "4"), "0", "(I8\nt", "(I0\nt")) "s."), &options,
-	             "view-bytes");
+	torch_refuse(FILE_OF("}Vw\n" TENSOR_OF(VIEW(STORAGE("FloatStorage", "0", "4"), "0", "(I8\nt", "(I0\nt")) "s."),
+	             &options, "view-bytes");
 }
 
 static void test_storages(void)
@@ -204,7 +204,9 @@ static void test_storages(void)
 	REFUSE("}Vw\n(Vmodule\ncm\nn\nVa\nVb\nI1\ntQs.", "names a module");
 	REFUSE("}Vw\n(Vstorage\nV0\nV0\nVcpu\nI4\ntQs.", "class is of the type a string");
 	REFUSE("}Vw\n(Vstorage\nctorch\nFloatStorage\nI0\nVcpu\nI4\ntQs.", "key (a string) is the int 0");
-	REFUSE("}Vw\n(Vstorage\nctorch\nFloatStorage\nV0\nN" "I4\ntQs.", "location (a string)");
+	REFUSE("}Vw\n(Vstorage\nctorch\nFloatStorage\nV0\nN"
+	       "I4\ntQs.",
+	       "location (a string)");
 	REFUSE("}Vw\n(Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nV4\ntQs.", "numel of a storage is no integer");
 	/* bytes in place of str, any location, any device */
 	ckpt_checkpoint_free(ACCEPT("}Vw\nctorch._utils\n_rebuild_tensor_v2\n((U\7storagectorch.cuda\nFloatStorage\nU\1"
@@ -225,7 +227,8 @@ static void test_rebuild(void)
 		"ctorch.nn.parameter\nParameter\n(" T4 "I01\nt\x81(I01\nNNtb",
 		"ctorch.nn.parameter\nParameter\n)\x81(" T4 "I01\nNtb",
 		"ctorch\nFloatTensor\n)R(" ARGS "tb",
-		"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\nctorch\nTensor\n(" ARGS "I00\nNt}tR",
+		"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\nctorch\nTensor\n(" ARGS
+		"I00\nNt}tR",
 		"ctorch.tensor\n_rebuild_from_type\n(ctorch._utils\n_rebuild_parameter\ncmy\nThing\n(" T4 "I01\nNt}tR",
 		"ctorch._utils\n_rebuild_device_tensor_from_cpu_tensor\n(" T4 "ctorch\nfloat32\nVxla:0\nI00\ntR",
 	};
@@ -240,7 +243,8 @@ static void test_rebuild(void)
 	}
 	REFUSE("}Vw\nctorch._utils\n_rebuild_tensor_v2\n)Rs.", "too few arguments");
 	REFUSE("}Vw\nctorch._utils\n_rebuild_tensor_v3\n(" ARGS "I00\nNtRs.", "too few arguments");
-	REFUSE("}Vw\nctorch._utils\n_rebuild_tensor_v3\n(" ARGS "I00\nNctorch\nfloat9\ntRs.", "dtype is unknown: torch.float9");
+	REFUSE("}Vw\nctorch._utils\n_rebuild_tensor_v3\n(" ARGS "I00\nNctorch\nfloat9\ntRs.",
+	       "dtype is unknown: torch.float9");
 	REFUSE("}Vw\nctorch._utils\n_rebuild_tensor_v2\n(I7\nI0\n))I00\nNtRs.", "rebuilt from no storage");
 	REFUSE("}Vw\nctorch._utils\n_rebuild_parameter\n(I7\nI01\nNtRs.", "around no tensor");
 	REFUSE("}Vw\nctorch._utils\n_rebuild_tensor_v2\n(" ARGS "I00\nNI1\ntRs.", "metadata is no dict");
@@ -250,7 +254,8 @@ static void test_rebuild(void)
 	expect_floats(cp, "w", (const float[]){-1, -2, -3, -4}, 4);
 	CU_ASSERT_PTR_NULL(cp->tensors[0].storage); /* its bytes are no longer those of the storage */
 	ckpt_checkpoint_free(cp);
-	cp = ACCEPT("}Vw\nctorch._utils\n_rebuild_tensor_v3\n((Vstorage\nctorch.storage\nUntypedStorage\nV0\nVcpu\nI16\ntQI1\n(I3\n"
+	cp = ACCEPT("}Vw\nctorch._utils\n_rebuild_tensor_v3\n((Vstorage\nctorch."
+	            "storage\nUntypedStorage\nV0\nVcpu\nI16\ntQI1\n(I3\n"
 	            "t(I2\ntI00\nNctorch\nuint16\ntRs.");
 	CU_ASSERT_EQUAL(cp->tensors[0].dtype, CKPT_U16);
 	CU_ASSERT_TRUE(cp->storages[0]->untyped);
@@ -325,9 +330,9 @@ static void test_cycles_and_sharing(void)
 static void test_modules(void)
 {
 	ckpt_checkpoint *cp =
-		ACCEPT(MODULE("}(Vw\n" T4 "Vb\nNu", "}(Vkept\n" T4 "Vdropped\n" T4 "u",
-	                      "}(Va\n" MODULE("}Vw\n" T4 "s", "}", "}", "") "Vnone\nNu",
-	                      "V_non_persistent_buffers_set\nc__builtin__\nset\n((Vdropped\nltRVother\n" T4) ".");
+	    ACCEPT(MODULE("}(Vw\n" T4 "Vb\nNu", "}(Vkept\n" T4 "Vdropped\n" T4 "u",
+	                  "}(Va\n" MODULE("}Vw\n" T4 "s", "}", "}", "") "Vnone\nNu",
+	                  "V_non_persistent_buffers_set\nc__builtin__\nset\n((Vdropped\nltRVother\n" T4) ".");
 	expect_names(cp, "w kept a.w ");
 	CU_ASSERT_PTR_NOT_NULL(strstr(ckpt_checkpoint_detail(cp), "extracted from a module"));
 	CU_ASSERT_FALSE(cp->value_is_whole);
@@ -346,8 +351,9 @@ static void test_modules(void)
 
 static void test_script(void)
 {
-	static const char pickle[] = "c__torch__.my\nNet\n)\x81}(Vtraining\nI01\nVw\n" T4 "Vinner\nc__torch__.my\nInner\n)\x81}Vb\n" T4
-				     "sbVlist\nctorch.jit._pickle\nbuild_tensorlist\n((" T4 "ltRub.";
+	static const char pickle[] =
+		"c__torch__.my\nNet\n)\x81}(Vtraining\nI01\nVw\n" T4 "Vinner\nc__torch__.my\nInner\n)\x81}Vb\n" T4
+		"sbVlist\nctorch.jit._pickle\nbuild_tensorlist\n((" T4 "ltRub.";
 	zip_archive a = torch_archive(pickle, sizeof pickle - 1);
 	zip_add(&a, "m/constants.pkl", ").", 2);
 	zip_add(&a, "m/code/__torch__/my.py", "class Net: pass", 15);
@@ -371,7 +377,7 @@ static void expect_roots(ckpt_checkpoint *cp, const char *wanted)
 	ckpt_checkpoint_free(cp);
 }
 
-#define SD "}Vw\n" T4 "s"
+#define SD   "}Vw\n" T4 "s"
 #define ADAM "}(Vstate\n}I0\n" SD "sVparam_groups\n]u"
 
 static void test_roots(void)
@@ -388,13 +394,15 @@ static void test_roots(void)
 	expect_roots(ACCEPT(SD "."), "");
 	expect_roots(ACCEPT("(" SD "l."), "");
 	/* a small group with a name of its own is not taken for weights */
-	expect_roots(ACCEPT("}(Vmodel\n}Vw\n" TENSOR_OF(VIEW(STORAGE("FloatStorage", "0", "4"), "0", "(I200\nt", "(I0\nt"))
-	                    "sVstatistics\n" SD "u."), "model ");
+	expect_roots(ACCEPT("}(Vmodel\n}Vw\n" TENSOR_OF(
+	                 VIEW(STORAGE("FloatStorage", "0", "4"), "0", "(I200\nt", "(I0\nt")) "sVstatistics\n" SD "u."),
+	             "model ");
 }
 
 static void test_root_option(void)
 {
-	static const char pickle[] = "}(Vmodel\n}(Vw\n" T4 "Vl\n(" T4 "}Vx\n" T4 "slVa.b\n" SD "uVold\n}(I1\nt" T4 "su.";
+	static const char pickle[] =
+		"}(Vmodel\n}(Vw\n" T4 "Vl\n(" T4 "}Vx\n" T4 "slVa.b\n" SD "uVold\n}(I1\nt" T4 "su.";
 	const char *path = FILE_OF(pickle);
 	ckpt_open_options options = {.root = "model"};
 	torch_refuse(path, NULL, "a tuple as its key"); /* the whole has a key without a name */
@@ -414,8 +422,9 @@ static void test_root_option(void)
 	}
 	static const struct {
 		const char *root, *word;
-	} bad[] = {{"ema", "no part 'ema'"}, {"model.w", "one tensor"}, {"model.l.2", "no part"}, {"model.l.x", "no part"},
-	           {"mod", "no part"},       {"model..", "no part"},    {"model.a", "no part"}};
+	} bad[] = {{"ema", "no part 'ema'"}, {"model.w", "one tensor"}, {"model.l.2", "no part"},
+	           {"model.l.x", "no part"}, {"mod", "no part"},        {"model..", "no part"},
+	           {"model.a", "no part"}};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		options.root = bad[i].root;
 		torch_refuse(path, &options, bad[i].word);
@@ -490,11 +499,13 @@ static void test_damage(void)
 		for (size_t i = 0; i < length; i += 3) {
 			ckpt_error err = {0};
 			bytes[i] = (char)(bytes[i] ^ (1 << i % 8));
-			ckpt_checkpoint *cp = ckpt_open(unit_write("d.pt", bytes, length), &(ckpt_open_options){.skip_crc = true}, &err);
+			ckpt_checkpoint *cp =
+			    ckpt_open(unit_write("d.pt", bytes, length), &(ckpt_open_options){.skip_crc = true}, &err);
 			CU_ASSERT_TRUE(cp || err.code != CKPT_OK);
 			for (size_t k = 0; cp && k < cp->count; k++) {
 				char hex[65];
-				if (!ckpt_tensor_sha256(&cp->tensors[k], hex, &err)) CU_ASSERT_NOT_EQUAL(err.code, CKPT_OK);
+				if (!ckpt_tensor_sha256(&cp->tensors[k], hex, &err))
+					CU_ASSERT_NOT_EQUAL(err.code, CKPT_OK);
 			}
 			ckpt_checkpoint_free(cp);
 			bytes[i] = (char)(bytes[i] ^ (1 << i % 8));

@@ -429,8 +429,9 @@ static void test_told_faults(void)
 	r->flags = r->local_flags = 1;
 	ckpt_zip *z = open_with(zip_write(&a, "z.zip"), &options, &err);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(z);
-	static const ckpt_zip_fault once[] = {CKPT_ZIP_TRAILING, CKPT_ZIP_DUPLICATE, CKPT_ZIP_NAME, CKPT_ZIP_CRC,
-	                                      CKPT_ZIP_HIDDEN,   CKPT_ZIP_MISMATCH,  CKPT_ZIP_METHOD, CKPT_ZIP_ENCRYPTED};
+	static const ckpt_zip_fault once[] = {CKPT_ZIP_TRAILING, CKPT_ZIP_DUPLICATE, CKPT_ZIP_NAME,
+	                                      CKPT_ZIP_CRC,      CKPT_ZIP_HIDDEN,    CKPT_ZIP_MISMATCH,
+	                                      CKPT_ZIP_METHOD,   CKPT_ZIP_ENCRYPTED};
 	for (size_t i = 0; i < sizeof once / sizeof *once; i++) CU_ASSERT_EQUAL(faults[once[i]], 1);
 	CU_ASSERT_EQUAL(faults[CKPT_ZIP_PREFIX] + faults[CKPT_ZIP_OVERLAP] + faults[CKPT_ZIP_SIZES], 0);
 	ckpt_zip_bytes b;

@@ -88,7 +88,8 @@ static void expect_line(const ckpt_checkpoint *cp, char **field, size_t *seen)
 	CU_ASSERT_STRING_EQUAL(ckpt_dtype_name(ckpt_tensor_dtype(t)), field[2]);
 	for (size_t d = 0; d < ckpt_tensor_rank(t); d++) {
 		size_t n = strlen(shape);
-		snprintf(shape + n, sizeof shape - n, "%s%llu", d ? "," : "", (unsigned long long)ckpt_tensor_shape(t)[d]);
+		snprintf(shape + n, sizeof shape - n, "%s%llu", d ? "," : "",
+		         (unsigned long long)ckpt_tensor_shape(t)[d]);
 	}
 	CU_ASSERT_STRING_EQUAL(shape, field[3]);
 	bool same = ckpt_tensor_sha256(t, hex, &err) && strcmp(hex, field[4]) == 0;
@@ -97,7 +98,7 @@ static void expect_line(const ckpt_checkpoint *cp, char **field, size_t *seen)
 	(*seen)++;
 }
 
-void torch_expect_fixtures(const char *tail, const char *not, size_t least)
+void torch_expect_fixtures(const char *tail, const char * not, size_t least)
 {
 	char *field[5], file[128] = "", path[4096], *rest;
 	size_t length, seen = 0, files = 0;
@@ -106,7 +107,7 @@ void torch_expect_fixtures(const char *tail, const char *not, size_t least)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		for (int i = 0; i < 5; i++) field[i] = strsep(&line, "\t");
-		if (!ends_in(field[0], tail) || ends_in(field[0], not)) continue;
+		if (!ends_in(field[0], tail) || ends_in(field[0], not )) continue;
 		if (strcmp(field[0], file) != 0) {
 			if (cp && !torch_has_note(cp, "cannot be read"))
 				CU_ASSERT_EQUAL(ckpt_checkpoint_tensor_count(cp), seen);

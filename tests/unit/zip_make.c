@@ -10,7 +10,8 @@
 zip_record *zip_add(zip_archive *z, const char *name, const void *data, size_t length)
 {
 	zip_record *r = &z->records[z->count++];
-	*r = (zip_record){.name = name, .local_name = name, .name_length = strlen(name), .data = data, .length = length};
+	*r =
+	    (zip_record){.name = name, .local_name = name, .name_length = strlen(name), .data = data, .length = length};
 	r->local_name_length = r->name_length;
 	r->crc = r->local_crc = r->descriptor_crc = (uint32_t)crc32(0, data, (uInt)length);
 	r->size = r->packed = r->local_size = r->local_packed = length;
