@@ -206,11 +206,10 @@ void ckpt_help_formats(FILE *out, const ckpt_terminal *terminal)
 	ckpt_format_info f;
 	writer w = writer_for(out, terminal);
 	for (size_t i = 0; ckpt_format_at(i, &f); i++) {
-		char text[256];
-		snprintf(text, sizeof text, "%-5s %-6s %s", f.reads ? "read" : "", f.writes ? "write" : "", f.summary);
-		fprintf(out, "%-16s%s\n", f.name, text);
+		fprintf(out, "%-14s%-5s%-7s", f.name, f.reads ? "read" : "", f.writes ? "write" : "");
+		w.column = w.indent = 26;
+		put_wrapped(&w, f.summary);
 	}
-	(void)w;
 }
 
 void ckpt_help_limits(FILE *out, const ckpt_terminal *terminal)
