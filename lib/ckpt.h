@@ -419,6 +419,49 @@ typedef struct ckpt_init_options {
  * options may be NULL. */
 CKPT_API ckpt_checkpoint *ckpt_init(ckpt_config *config, const ckpt_init_options *options, ckpt_error *err);
 
+/* ---- models: the forward pass ------------------------------------------------------------------------------------ */
+
+/* What goes in. Arrays are [batch][length], row-major; NULL where the model makes its own. Everything is checked against
+ * the config, and refused in a sentence, before it is used. */
+typedef struct ckpt_forward_input {
+	size_t batch, length;
+	const int64_t *ids;            /* tokens */
+	const int64_t *mask;           /* 1: kept, 0: padding; NULL: all kept */
+	const int64_t *token_type_ids; /* for models that have token types, and GPT-2 */
+	const int64_t *position_ids;   /* for models that take them */
+	size_t decoder_length;         /* encoder-decoder models: [batch][decoder_length] */
+	const int64_t *decoder_ids;    /* NULL: ids moved to the right by one, where transformers does that */
+	const int64_t *decoder_mask;
+} ckpt_forward_input;
+
+/* Called after each block of the model with its output [rows][cols], float or double as the pass computes; the block is named
+ * as its weights are ("embeddings", "encoder.layer.3", "pooler"). Return false to stop with CKPT_E_CANCELLED. */
+typedef bool (*ckpt_forward_block_fn)(void *user, const char *block, const void *values, uint64_t rows, uint64_t cols);
+
+typedef struct ckpt_forward_options {
+	bool f64;           /* everything in double precision: slow, the yardstick for rounding errors */
+	bool hidden_states; /* outputs hidden_states.0 and on too */
+	bool frugal;        /* gives the memory of weights back block by block */
+	int threads;        /* 0: as many as OpenMP would start; results do not depend on it, to the bit */
+	ckpt_forward_block_fn on_block; /* may be NULL */
+	void *user;         /* handed to on_block */
+} ckpt_forward_options;
+
+/* The forward pass of a model in evaluation mode, in plain C. Holds the mapped weights and the arrays of the last pass, so that
+ * the next one is faster. Weights stay in the file in their own dtype (F32, F16, BF16, F64), each is converted when it is
+ * used; only what is no plain range of a file is copied. */
+typedef struct ckpt_forward ckpt_forward;
+
+/* The model, which must outlive the pass, has to be complete (ckpt_model_complete). */
+CKPT_API ckpt_forward *ckpt_forward_new(const ckpt_model *model, ckpt_error *err);
+CKPT_API void ckpt_forward_free(ckpt_forward *f);
+/* One pass. The outputs are F32 or F64 tensors under transformers' names of fields (last_hidden_state, pooler_output, logits,
+ * hidden_states.0, ...); the caller frees them. options may be NULL. */
+CKPT_API ckpt_checkpoint *ckpt_forward_run(ckpt_forward *f, const ckpt_forward_input *in, const ckpt_forward_options *options,
+                                           ckpt_error *err);
+/* Where the time of the last pass went: name and seconds of part i; NULL past the last part. */
+CKPT_API const char *ckpt_forward_part(const ckpt_forward *f, size_t i, double *seconds);
+
 #ifdef __cplusplus
 }
 #endif

@@ -30,5 +30,7 @@ typedef struct ckpt_mapping ckpt_mapping;
 ckpt_mapping *ckpt_mapping_new(ckpt_file *f, uint64_t offset, uint64_t length, ckpt_error *err);
 const void *ckpt_mapping_data(const ckpt_mapping *m);
 bool ckpt_mapping_check(const ckpt_mapping *m, ckpt_error *err);
+/* Gives the memory of pages read so far back to the system; they are read again when they are needed. */
+void ckpt_mapping_forget(const ckpt_mapping *m);
 void ckpt_mapping_free(ckpt_mapping *m);
 #endif

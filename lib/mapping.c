@@ -127,6 +127,11 @@ bool ckpt_mapping_check(const ckpt_mapping *m, ckpt_error *err)
 			 ckpt_file_path(m->file), (unsigned long long)ckpt_file_size(m->file));
 }
 
+void ckpt_mapping_forget(const ckpt_mapping *m)
+{
+	if (m->base && ckpt_mapping_check(m, NULL)) madvise(m->base, m->length, MADV_DONTNEED);
+}
+
 void ckpt_mapping_free(ckpt_mapping *m)
 {
 	if (!m) return;

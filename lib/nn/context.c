@@ -64,7 +64,13 @@ size_t ckpt_nn_item(const ckpt_nn *nn)
 	return nn->precision == CKPT_NN_F64 ? sizeof(double) : sizeof(float);
 }
 
-static void *allocate(size_t size, ckpt_error *err)
+bool ckpt_nn_is(const ckpt_nn *nn, ckpt_nn_precision precision, int threads)
+{
+	return nn->precision == precision && nn->kernels == ckpt_nn_choose() &&
+	       nn->threads == (threads > 0 ? threads : omp_get_max_threads());
+}
+
+void *ckpt_nn_allocate(size_t size, ckpt_error *err)
 {
 	size_t alignment = size >= HUGE ? (size_t)HUGE : 64;
 	if (size > SIZE_MAX - alignment) {
@@ -86,7 +92,7 @@ void *ckpt_nn_reserve(ckpt_nn_scratch *s, size_t size, ckpt_error *err)
 	if (size <= s->size && s->data) return s->data;
 	free(s->data);
 	s->size = 0;
-	s->data = allocate(size, err);
+	s->data = ckpt_nn_allocate(size, err);
 	if (s->data) s->size = size;
 	return s->data;
 }
@@ -94,13 +100,10 @@ void *ckpt_nn_reserve(ckpt_nn_scratch *s, size_t size, ckpt_error *err)
 void *ckpt_nn_array(const ckpt_nn *nn, uint64_t count, ckpt_error *err)
 {
 	uint64_t size;
-	if (__builtin_mul_overflow(count, (uint64_t)ckpt_nn_item(nn), &size) || size > SIZE_MAX / 2) {
-		ckpt_fail_nomem(err);
-		return NULL;
-	}
-	void *array = allocate((size_t)size, err);
-	if (array) memset(array, 0, (size_t)size);
-	return array;
+	if (!__builtin_mul_overflow(count, (uint64_t)ckpt_nn_item(nn), &size) && size <= SIZE_MAX / 2)
+		return ckpt_nn_allocate((size_t)size, err);
+	ckpt_fail_nomem(err);
+	return NULL;
 }
 
 void ckpt_nn_array_free(void *array)

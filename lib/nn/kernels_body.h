@@ -3,6 +3,8 @@
  * Before: KERNELS (name of the table), TARGET (attribute of every function), VL (floats in a vector), MR (rows of a
  * register tile), DW and DX (rows of w and x in a register tile of dot products).
  */
+#ifndef CKPT_NN_KERNELS_BODY_H
+#define CKPT_NN_KERNELS_BODY_H
 #include "kernels.h"
 
 #include <math.h>
@@ -480,3 +482,4 @@ TARGET static void norm(bool rms, const float *x, size_t count, const float *wei
 }
 
 const ckpt_nn_kernels KERNELS = {tile, dots, join, dots_wide, pack, widen, finish, activate, scale_add, exp_shift, norm};
+#endif

@@ -50,14 +50,24 @@ typedef struct ckpt_nn ckpt_nn;
 ckpt_nn *ckpt_nn_new(ckpt_nn_precision precision, int threads, ckpt_error *err);
 void ckpt_nn_free(ckpt_nn *nn);
 size_t ckpt_nn_item(const ckpt_nn *nn); /* bytes of an activation element: 4 or 8 */
-/* Zeroed-on-first-use array of count elements, 64-byte aligned; freed with ckpt_nn_array_free. */
+bool ckpt_nn_is(const ckpt_nn *nn, ckpt_nn_precision precision, int threads); /* was it made for these */
+/* Array of count elements, 64-byte aligned, content undefined; freed with ckpt_nn_array_free. */
 void *ckpt_nn_array(const ckpt_nn *nn, uint64_t count, ckpt_error *err);
+/* The same by bytes. */
+void *ckpt_nn_allocate(size_t size, ckpt_error *err);
 void ckpt_nn_array_free(void *array);
 
 /* y[m,n] = act(x[m,k] W^T + bias) + residual, with W (n,k) as torch.nn.Linear keeps it, or W (k,n) when in_out is set
  * (GPT-2's Conv1D). bias: data NULL or n elements. residual: NULL or [m,n], may be y itself; x and y do not overlap. */
 bool ckpt_nn_linear(ckpt_nn *nn, uint64_t m, const void *x, const ckpt_nn_weight *w, bool in_out,
                     const ckpt_nn_weight *bias, ckpt_nn_activation act, const void *residual, void *y, ckpt_error *err);
+
+/* Several products of one x that have neither activation nor residual: each y = x W^T + bias, W (n,k). */
+typedef struct ckpt_nn_output {
+	const ckpt_nn_weight *w, *bias;
+	void *y;
+} ckpt_nn_output;
+bool ckpt_nn_linears(ckpt_nn *nn, uint64_t m, const void *x, size_t count, const ckpt_nn_output *outputs, ckpt_error *err);
 
 /* y[i] = scale * table[ids[i]] for m ids (checked by the caller), added to y when add is set. */
 void ckpt_nn_embed(ckpt_nn *nn, uint64_t m, const int64_t *ids, const ckpt_nn_weight *table, double scale, bool add,

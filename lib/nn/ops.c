@@ -23,6 +23,13 @@ bool ckpt_nn_linear(ckpt_nn *nn, uint64_t m, const void *x, const ckpt_nn_weight
 	return wide(nn) ? ckpt_nn_linear_f64(nn, &p, err) : ckpt_nn_linear_f32(nn, &p, err);
 }
 
+bool ckpt_nn_linears(ckpt_nn *nn, uint64_t m, const void *x, size_t count, const ckpt_nn_output *outputs, ckpt_error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!ckpt_nn_linear(nn, m, x, outputs[i].w, false, outputs[i].bias, CKPT_ACT_NONE, NULL, outputs[i].y, err)) return false;
+	return true;
+}
+
 /* ---- embeddings ---- */
 
 static void embed_row(const ckpt_nn *nn, const char *row, ckpt_dtype dtype, uint64_t h, double scale, bool add, void *y)

@@ -1,0 +1,13 @@
+/* recipes.h -- the forward passes: one line each */
+RECIPE(bert)
+RECIPE(roberta)
+RECIPE(electra)
+RECIPE(albert)
+RECIPE(distilbert)
+RECIPE(gpt2)
+RECIPE(llama)
+RECIPE(mistral)
+RECIPE(qwen2)
+RECIPE(opt)
+RECIPE(bart)
+RECIPE(t5)
