@@ -462,6 +462,45 @@ CKPT_API ckpt_checkpoint *ckpt_forward_run(ckpt_forward *f, const ckpt_forward_i
 /* Where the time of the last pass went: name and seconds of part i; NULL past the last part. */
 CKPT_API const char *ckpt_forward_part(const ckpt_forward *f, size_t i, double *seconds);
 
+/* ---- scanning: what an unknown file would do to whoever loads it ------------------------------------------------- */
+typedef enum ckpt_severity {
+	CKPT_SEVERITY_SUSPICIOUS, /* unknown or odd: look at it */
+	CKPT_SEVERITY_MALFORMED,  /* no loader should take it, or it could not be looked at */
+	CKPT_SEVERITY_DANGEROUS   /* can run code, reach files or the network when it is loaded */
+} ckpt_severity;
+typedef enum ckpt_verdict { CKPT_CLEAN, CKPT_SUSPICIOUS, CKPT_MALFORMED, CKPT_DANGEROUS } ckpt_verdict;
+/* One finding. Texts are raw text of the file (escape before printing) or NULL. */
+typedef struct ckpt_scan_finding {
+	const char *id; /* stable: "CKPT-P001" */
+	ckpt_severity severity;
+	const char *text;          /* one sentence */
+	const char *record;        /* of an archive, or what the stream is */
+	uint64_t offset;           /* in the record; UINT64_MAX: none */
+	const char *opcode;        /* "GLOBAL" */
+	const char *module, *name; /* of an imported name */
+	bool called;               /* that name was called, not only mentioned */
+} ckpt_scan_finding;
+/* A name that a pickle imports and that is known to do no harm. */
+typedef struct ckpt_scan_name {
+	const char *module, *name, *record;
+	uint64_t offset;
+	bool called;
+} ckpt_scan_name;
+typedef struct ckpt_scan ckpt_scan;
+/* Looks at one file as a whole: by content, never by suffix; with the loader's own parsers; executing nothing. Fails only
+ * when the file cannot be read or memory runs out; everything else is a finding. */
+CKPT_API ckpt_scan *ckpt_scan_file(const char *path, const ckpt_limits *limits, ckpt_error *err);
+CKPT_API void ckpt_scan_free(ckpt_scan *scan);
+CKPT_API ckpt_verdict ckpt_scan_verdict(const ckpt_scan *scan);
+/* False when some part could not be looked at; the verdict is then never clean. */
+CKPT_API bool ckpt_scan_complete(const ckpt_scan *scan);
+CKPT_API const char *ckpt_scan_format(const ckpt_scan *scan); /* "torch", "safetensors", ...; "" when it is none */
+CKPT_API const char *ckpt_scan_sha256(const ckpt_scan *scan);
+CKPT_API size_t ckpt_scan_finding_count(const ckpt_scan *scan);
+CKPT_API const ckpt_scan_finding *ckpt_scan_finding_at(const ckpt_scan *scan, size_t i);
+CKPT_API size_t ckpt_scan_name_count(const ckpt_scan *scan);
+CKPT_API const ckpt_scan_name *ckpt_scan_name_at(const ckpt_scan *scan, size_t i);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,162 @@
+/* scan.c -- looks at one file: what it is, what it would do, whether the loader takes it */
+#include "scan.h"
+
+#include "../error.h"
+#include "../hash.h"
+#include "../limits.h"
+#include "../model/config.h"
+#include "../source.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { HEAD = 512 };
+
+static bool hash_file(ckpt_scan *s, ckpt_file *f, ckpt_error *err)
+{
+	uint8_t digest[32];
+	ckpt_source *source = ckpt_source_file(f, 0, ckpt_file_size(f), err);
+	bool ok = source && ckpt_sha256_source(source, digest, NULL, NULL, err);
+	ckpt_source_unref(source);
+	if (ok) ckpt_hex(digest, sizeof digest, s->sha256);
+	return ok;
+}
+
+static bool is_tar(const uint8_t *head, size_t length)
+{
+	return length >= 262 && memcmp(head + 257, "ustar", 5) == 0;
+}
+
+static bool ends_in(const char *text, const char *tail)
+{
+	size_t n = strlen(text), k = strlen(tail);
+	return n >= k && strcasecmp(text + n - k, tail) == 0;
+}
+
+/* A model type that ckpt does not know is no fault of the config, as long as it is a plain word. */
+static bool other_type(const char *path)
+{
+	ckpt_error err = {0};
+	ckpt_arena arena = {0};
+	char *text = NULL;
+	size_t length = 0;
+	bool ok = false;
+	ckpt_file *f = ckpt_file_open(path, &err);
+	if (f && ckpt_file_size(f) < (1 << 24)) {
+		length = (size_t)ckpt_file_size(f);
+		text = malloc(length + 1);
+		ok = text && ckpt_file_read(f, 0, length, text, &err);
+	}
+	const ckpt_node *root = ok ? ckpt_node_parse(&arena, text, length, &err) : NULL;
+	const ckpt_node *type = root ? ckpt_node_get(root, "model_type") : NULL;
+	ok = root && root->kind == CKPT_NODE_DICT && type && type->kind == CKPT_NODE_STRING && *type->text;
+	for (const char *c = ok ? type->text : ""; *c; c++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.", *c)) ok = false;
+	ckpt_arena_free(&arena);
+	ckpt_file_unref(f);
+	free(text);
+	return ok;
+}
+
+/* A config.json: the config of a model. */
+static void scan_config(ckpt_scan *s, ckpt_file *f)
+{
+	ckpt_error err = {0};
+	const char *path = ckpt_file_path(f);
+	ckpt_config *config = ckpt_config_read_path(path, &err);
+	s->format = strdup("config");
+	if (!config && !(err.code == CKPT_E_UNSUPPORTED && other_type(path)))
+		ckpt_scan_add(s, CKPT_FOUND_BAD_CONFIG, NULL, UINT64_MAX, NULL, NULL, NULL, false, "%s", err.text);
+	if (config && ckpt_node_get(config->raw, "auto_map"))
+		ckpt_scan_add(s, CKPT_FOUND_CUSTOM_CODE, NULL, UINT64_MAX, NULL, NULL, NULL, false,
+		              "the config names Python code of its own under auto_map");
+	ckpt_config_free(config);
+}
+
+/* What the loader says of the file as a whole. */
+static void ask_loader(ckpt_scan *s, const char *path)
+{
+	ckpt_error err = {0};
+	ckpt_open_options options = {.limits = s->limits};
+	ckpt_checkpoint *cp = ckpt_open(path, &options, &err);
+	if (cp) {
+		if (!s->format) s->format = strdup(ckpt_checkpoint_format(cp));
+		ckpt_checkpoint_free(cp);
+		return;
+	}
+	const char *text = err.text;
+	size_t n = strlen(path);
+	if (strncmp(text, path, n) == 0 && strncmp(text + n, ": ", 2) == 0) text += n + 2;
+	ckpt_finding_kind kind = err.code == CKPT_E_LIMIT         ? CKPT_FOUND_LIMIT
+	                         : err.code == CKPT_E_UNSUPPORTED ? CKPT_FOUND_NOT_LOOKED_AT
+	                                                          : CKPT_FOUND_MALFORMED;
+	ckpt_scan_add(s, kind, NULL, UINT64_MAX, NULL, NULL, NULL, false, "%s", text);
+}
+
+/* An object array of numpy is refused by the loader; here its pickle is looked at. */
+static void scan_npy(ckpt_scan *s, ckpt_file *f, const uint8_t *head, size_t length)
+{
+	size_t header = length >= 10 ? (size_t)(head[8] | head[9] << 8) + 10 : length;
+	size_t seen = header < length ? header : length;
+	if (!memmem(head, seen, "O'", 2)) return;
+	ckpt_scan_add(s, CKPT_FOUND_OBJECT_ARRAY, NULL, header, NULL, NULL, NULL, false, "an array of objects: a pickle follows its header");
+	ckpt_scan_stacked(s, f, header, ckpt_file_size(f), "array");
+}
+
+static void scan_by_content(ckpt_scan *s, ckpt_file *f, const uint8_t *head, size_t length)
+{
+	const char *path = ckpt_file_path(f);
+	uint64_t size = ckpt_file_size(f);
+	if (length >= 4 && memcmp(head, "PK", 2) == 0) {
+		ckpt_scan_zip(s, f);
+	} else if (is_tar(head, length)) {
+		s->format = strdup("torch-tar");
+		ckpt_scan_tar(s, f);
+		s->complete = false;
+		return;
+	} else if (length >= 8 && memcmp(head, "\x93NUMPY", 6) == 0) {
+		scan_npy(s, f, head, length);
+	} else if (length >= 2 && head[0] == 0x80) {
+		size_t before = s->count;
+		ckpt_scan_stacked(s, f, 0, size, "stacked pickles");
+		ask_loader(s, path);
+		if (s->count > before) ckpt_scan_search(s, f, 1, size, "the rest of the file");
+		return;
+	} else if (ends_in(path, "config.json")) {
+		scan_config(s, f);
+		return;
+	} else if (length > 0 && length < 8192 && head[0] != '{' && (length < 9 || head[8] != '{')) {
+		/* pickles of protocol 0 and 1 begin with no mark; archives with bytes in front hide their own */
+		size_t consumed;
+		uint8_t *data = size <= s->limits.pickle_bytes ? malloc((size_t)size + 1) : NULL;
+		ckpt_error err = {0};
+		if (data && ckpt_file_read(f, 0, (size_t)size, data, &err) && ckpt_scan_pickle(s, data, (size_t)size, "the file", 0, true, &consumed))
+			ckpt_scan_add(s, CKPT_FOUND_HIDDEN_PICKLE, NULL, 0, NULL, NULL, NULL, false, "the file is a bare pickle");
+		free(data);
+	}
+	ask_loader(s, path);
+}
+
+ckpt_scan *ckpt_scan_file(const char *path, const ckpt_limits *limits, ckpt_error *err)
+{
+	uint8_t head[HEAD];
+	size_t length = 0;
+	ckpt_scan *s = calloc(1, sizeof *s);
+	if (!s) {
+		ckpt_fail_nomem(err);
+		return NULL;
+	}
+	s->limits = ckpt_limits_resolve(limits);
+	s->complete = true;
+	s->path = strdup(path);
+	ckpt_file *f = s->path ? ckpt_file_open(path, err) : NULL;
+	bool ok = f && ckpt_file_read_some(f, 0, sizeof head, head, &length, err) && hash_file(s, f, err);
+	if (ok) scan_by_content(s, f, head, length);
+	if (ok && s->failed) ok = ckpt_fail_nomem(err);
+	if (!ok) ckpt_error_prefix(err, "%s", path);
+	ckpt_file_unref(f);
+	if (ok) return s;
+	ckpt_scan_free(s);
+	return NULL;
+}

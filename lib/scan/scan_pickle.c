@@ -1,0 +1,215 @@
+/* scan_pickle.c -- the loader's pickle machine in record mode, over one stream, a run of streams, or bytes in between */
+#include "scan.h"
+
+#include "../../formats/pickle_names.h"
+#include "../../formats/pickle_read.h"
+#include "../error.h"
+#include "../utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct recorder {
+	ckpt_scan *scan;
+	bool probing;
+	bool storages; /* persistent ids that are storages are expected */
+	size_t imports; /* names seen */
+	size_t harmful; /* of these, dangerous */
+} recorder;
+
+static bool plain_name(const char *text)
+{
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f) return false;
+	return true;
+}
+
+static void remember(ckpt_scan *s, const ckpt_pickle_event *e)
+{
+	for (size_t i = 0; i < s->name_count; i++)
+		if (strcmp(s->names[i].module, e->module) == 0 && strcmp(s->names[i].name, e->name) == 0) {
+			s->names[i].called |= e->called;
+			return;
+		}
+	if (s->name_count == s->name_capacity) {
+		size_t capacity = s->name_capacity ? s->name_capacity * 2 : 16;
+		ckpt_scan_name *names = reallocarray(s->names, capacity, sizeof *names);
+		if (!names) {
+			s->failed = true;
+			return;
+		}
+		s->names = names;
+		s->name_capacity = capacity;
+	}
+	char *module = strdup(e->module), *name = strdup(e->name), *record = strdup(e->record);
+	if (!module || !name || !record) {
+		s->failed = true;
+		free(module);
+		free(name);
+		free(record);
+		return;
+	}
+	s->names[s->name_count++] = (ckpt_scan_name){module, name, record, e->offset, e->called};
+}
+
+static void imported(recorder *r, const ckpt_pickle_event *e)
+{
+	ckpt_scan *s = r->scan;
+	r->imports++;
+	bool inert = ckpt_pickle_name_inert(e->module, e->name);
+	if (e->class == CKPT_PICKLE_DANGEROUS && !inert) r->harmful++;
+	if (r->probing) return;
+	if (!plain_name(e->module) || !plain_name(e->name))
+		ckpt_scan_add(s, CKPT_FOUND_ODD_NAME, e->record, e->offset, e->opcode, e->module, e->name, e->called,
+		              "imports %s.%s, a name with odd characters", e->module, e->name);
+	if (e->class == CKPT_PICKLE_DANGEROUS && !inert)
+		ckpt_scan_add(s, e->called ? CKPT_FOUND_DANGEROUS_CALL : CKPT_FOUND_DANGEROUS_NAME, e->record, e->offset, e->opcode,
+		              e->module, e->name, e->called, "%s %s.%s", e->called ? "calls" : "imports", e->module, e->name);
+	else if (e->class == CKPT_PICKLE_KNOWN)
+		remember(s, e);
+	else
+		ckpt_scan_add(s, CKPT_FOUND_UNKNOWN_NAME, e->record, e->offset, e->opcode, e->module, e->name, e->called, "%s %s.%s",
+		              e->called ? "calls" : "imports", e->module, e->name);
+}
+
+static void on_event(void *user, const ckpt_pickle_event *e)
+{
+	recorder *r = user;
+	if (e->kind == CKPT_PICKLE_GLOBAL) {
+		imported(r, e);
+		return;
+	}
+	if (e->kind == CKPT_PICKLE_UNRESOLVED) r->harmful++;
+	if (r->probing) return;
+	static const struct {
+		ckpt_finding_kind kind;
+		const char *text;
+	} table[] = {
+		[CKPT_PICKLE_UNRESOLVED] = {CKPT_FOUND_UNRESOLVED, "imports a name that is computed"},
+		[CKPT_PICKLE_COMPUTED] = {CKPT_FOUND_COMPUTED_CALL, "calls something that is no imported name"},
+		[CKPT_PICKLE_DROPPED] = {CKPT_FOUND_DROPPED_CALL, "throws the result of a call away"},
+		[CKPT_PICKLE_EXTENSION] = {CKPT_FOUND_EXTENSION, "uses an extension code"},
+		[CKPT_PICKLE_PERSISTENT] = {CKPT_FOUND_PERSISTENT, "refers to something outside that is no storage"},
+	};
+	ckpt_scan_add(r->scan, table[e->kind].kind, e->record, e->offset, e->opcode, NULL, NULL, false, "%s", table[e->kind].text);
+}
+
+/* ("storage", class, key, location, count[, view]): the only persistent ids that a checkpoint has. */
+static ckpt_value *on_persistent(void *user, ckpt_value *id, bool text, ckpt_error *err)
+{
+	(void)user;
+	if (!text && id->kind == CKPT_VALUE_TUPLE && id->u.list.count >= 5) {
+		const ckpt_value *first = id->u.list.items[0];
+		bool string = first->kind == CKPT_VALUE_STRING || first->kind == CKPT_VALUE_BYTES;
+		if (string && first->u.text.length == 7 && memcmp(first->u.text.bytes, "storage", 7) == 0) return id;
+	}
+	ckpt_fail(err, CKPT_E_FORMAT, "a persistent id is no storage");
+	return NULL;
+}
+
+bool ckpt_scan_pickle(ckpt_scan *s, const uint8_t *data, size_t length, const char *record, uint64_t base, bool probing,
+                      size_t *consumed)
+{
+	recorder r = {.scan = s, .probing = true};
+	ckpt_arena arena = {0};
+	ckpt_pickle_result result = {0};
+	ckpt_error err = {0};
+	ckpt_pickle_options options = {.arena = &arena, .limits = s->limits, .record = record, .base = base,
+	                               .persistent = on_persistent, .record_event = on_event, .user = &r};
+	*consumed = 0;
+	bool ok = false, worth = true;
+	if (probing) { /* once in silence: most bytes that look like a pickle are none */
+		ok = ckpt_pickle_read(data, length, &options, &result, &err);
+		worth = (ok && r.imports > 0) || r.harmful > 0;
+		ckpt_arena_free(&arena);
+		arena = (ckpt_arena){0};
+		r = (recorder){.scan = s};
+	}
+	if (worth) {
+		r.probing = false;
+		err = (ckpt_error){0};
+		ok = ckpt_pickle_read(data, length, &options, &result, &err);
+		if (!ok && !probing)
+			ckpt_scan_add(s, err.code == CKPT_E_LIMIT ? CKPT_FOUND_LIMIT : CKPT_FOUND_BAD_PICKLE, record, UINT64_MAX, NULL, NULL,
+			              NULL, false, "%s", err.text);
+		if (ok && result.left)
+			ckpt_scan_add(s, CKPT_FOUND_TRAILING, record, UINT64_MAX, NULL, NULL, NULL, false,
+			              "STOP leaves %zu values on the stack", result.left);
+		s->opcodes += result.opcodes;
+		if (result.protocol > s->protocol) s->protocol = result.protocol;
+	}
+	ckpt_arena_free(&arena);
+	if (ok) *consumed = result.consumed;
+	return worth && (ok || r.harmful > 0);
+}
+
+/* ---- streams in a file ---- */
+
+/* A window of the file in memory: mapped; a file that shrinks meanwhile makes the scan incomplete. */
+static ckpt_mapping *window(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, uint64_t most, size_t *length)
+{
+	ckpt_error err = {0};
+	uint64_t n = end - offset < most ? end - offset : most;
+	ckpt_mapping *m = ckpt_mapping_new(f, offset, n, &err);
+	if (!m) ckpt_scan_add(s, CKPT_FOUND_NOT_LOOKED_AT, NULL, offset, NULL, NULL, NULL, false, "%s", err.text);
+	*length = (size_t)n;
+	return m;
+}
+
+static void close_window(ckpt_scan *s, ckpt_mapping *m)
+{
+	ckpt_error err = {0};
+	if (m && !ckpt_mapping_check(m, &err))
+		ckpt_scan_add(s, CKPT_FOUND_NOT_LOOKED_AT, NULL, UINT64_MAX, NULL, NULL, NULL, false, "%s", err.text);
+	ckpt_mapping_free(m);
+}
+
+static bool binary_start(const uint8_t *p)
+{
+	return p[0] == 0x80 && p[1] >= 1 && p[1] <= 5;
+}
+
+void ckpt_scan_stacked(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record)
+{
+	enum { STREAMS = 5 };
+	for (int i = 0; i < STREAMS && offset < end; i++) {
+		size_t length, consumed;
+		ckpt_mapping *m = window(s, f, offset, end, s->limits.pickle_bytes, &length);
+		if (!m) return;
+		ckpt_scan_pickle(s, ckpt_mapping_data(m), length, record, offset, i > 0 && !binary_start(ckpt_mapping_data(m)), &consumed);
+		close_window(s, m);
+		if (consumed == 0) return;
+		offset += consumed;
+	}
+}
+
+void ckpt_scan_search(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record)
+{
+	enum { TRIES = 20000, FOUND = 16 };
+	const uint64_t most = (uint64_t)256 << 20;
+	size_t length, tries = 0, found = 0;
+	if (offset >= end) return;
+	ckpt_mapping *m = window(s, f, offset, end, most, &length);
+	if (!m) return;
+	const uint8_t *data = ckpt_mapping_data(m);
+	for (size_t i = 0; i + 4 < length && tries < TRIES && found < FOUND;) {
+		const uint8_t *p = memchr(data + i, 0x80, length - i - 2);
+		if (!p) break;
+		i = (size_t)(p - data);
+		size_t consumed = 0;
+		if (binary_start(p)) {
+			size_t rest = length - i < ((size_t)1 << 20) ? length - i : (size_t)1 << 20;
+			tries++;
+			if (ckpt_scan_pickle(s, p, rest, record, offset + i, true, &consumed)) {
+				found++;
+				ckpt_scan_add(s, CKPT_FOUND_HIDDEN_PICKLE, record, offset + i, NULL, NULL, NULL, false,
+				              "a pickle stands at offset %llu, where none is expected", (unsigned long long)(offset + i));
+			}
+		}
+		i += consumed ? consumed : 1;
+	}
+	close_window(s, m);
+	if (tries == TRIES || end - offset > most)
+		ckpt_scan_add(s, CKPT_FOUND_LIMIT, record, UINT64_MAX, NULL, NULL, NULL, false,
+		              "%llu unaccounted bytes are too many to search all of them", (unsigned long long)(end - offset));
+}

@@ -1,0 +1,158 @@
+/* scan_zip.c -- zip archives: what is wrong with them, and every record that is or could be a pickle */
+#include "scan.h"
+
+#include "../../formats/zip_read.h"
+#include "../error.h"
+#include "../source.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void on_fault(void *user, ckpt_zip_fault kind, const ckpt_zip_entry *entry, uint64_t offset, const char *text)
+{
+	ckpt_scan *s = user;
+	char record[256] = "";
+	bool extra = kind == CKPT_ZIP_TRAILING || kind == CKPT_ZIP_PREFIX || kind == CKPT_ZIP_HIDDEN;
+	if (entry) {
+		size_t n = entry->name_length < sizeof record - 1 ? entry->name_length : sizeof record - 1;
+		memcpy(record, entry->name, n);
+	}
+	ckpt_scan_add(s, extra ? CKPT_FOUND_ZIP_EXTRA : kind == CKPT_ZIP_CRC ? CKPT_FOUND_ZIP_CRC : CKPT_FOUND_ZIP_FAULT,
+	              entry ? record : NULL, offset, NULL, NULL, NULL, false, "%s", text);
+}
+
+static bool ends_in(const ckpt_zip_entry *e, const char *tail)
+{
+	size_t n = strlen(tail);
+	return e->name_length >= n && strncasecmp(e->name + e->name_length - n, tail, n) == 0;
+}
+
+/* Records that a loader of this kind of archive runs as pickles. */
+static bool is_pickle(const ckpt_zip_entry *e)
+{
+	return ends_in(e, ".pkl") || ends_in(e, ".pickle") || ends_in(e, ".debug_pkl");
+}
+
+/* What torch.save and TorchScript write besides pickles. */
+static bool is_expected(const ckpt_zip_entry *e)
+{
+	static const char *const tails[] = {"/version", "/byteorder", "/.format_version", "/.storage_alignment",
+	                                    "/.data/serialization_id", "/.data/version", ".py", ".npy"};
+	for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
+		if (ends_in(e, tails[i])) return true;
+	return memmem(e->name, e->name_length, "/data/", 6) || memmem(e->name, e->name_length, "/constants/", 11);
+}
+
+static void scan_pickle_record(ckpt_scan *s, const uint8_t *data, size_t length, const char *name, bool probing)
+{
+	size_t consumed, at = 0;
+	bool first = true;
+	while (at < length) {
+		bool found = ckpt_scan_pickle(s, data + at, length - at, name, at, probing || !first, &consumed);
+		if (found && probing && first)
+			ckpt_scan_add(s, CKPT_FOUND_HIDDEN_PICKLE, name, at, NULL, NULL, NULL, false, "the record is a pickle, which none is expected to be");
+		if (consumed == 0) break;
+		at += consumed;
+		if (at < length && first && !probing)
+			ckpt_scan_add(s, CKPT_FOUND_TRAILING, name, at, NULL, NULL, NULL, false, "%zu bytes follow the end of the pickle",
+			              length - at);
+		first = false;
+	}
+}
+
+/* A header of a .npy array that says its items are objects: a pickle follows. */
+static void scan_array(ckpt_scan *s, const uint8_t *data, size_t length, const char *name)
+{
+	if (length < 10 || memcmp(data, "\x93NUMPY", 6) != 0) return;
+	size_t header = data[6] == 1 ? (size_t)(data[8] | data[9] << 8) + 10
+	                             : length < 12 ? length : (size_t)(data[8] | data[9] << 8 | data[10] << 16) + 12;
+	if (header > length) header = length;
+	if (!memmem(data, header, "'|O'", 4) && !memmem(data, header, "'O'", 3)) return;
+	ckpt_scan_add(s, CKPT_FOUND_OBJECT_ARRAY, name, header, NULL, NULL, NULL, false, "an array of objects: a pickle follows its header");
+	scan_pickle_record(s, data + header, length - header, name, false);
+}
+
+static void scan_record(ckpt_scan *s, ckpt_zip *z, const ckpt_zip_entry *e, const char *name)
+{
+	ckpt_error err = {0};
+	ckpt_zip_bytes b;
+	if (is_pickle(e)) {
+		if (!ckpt_zip_load(z, e, s->limits.pickle_bytes, "pickle-bytes", &b, &err)) {
+			ckpt_scan_add(s, err.code == CKPT_E_LIMIT ? CKPT_FOUND_LIMIT : CKPT_FOUND_NOT_LOOKED_AT, name, UINT64_MAX, NULL, NULL, NULL,
+			              false, "%s", err.text);
+			return;
+		}
+		scan_pickle_record(s, b.data, b.length, name, false);
+	} else {
+		const uint64_t most = (uint64_t)1 << 20; /* the beginning tells what it is */
+		uint8_t head[2];
+		ckpt_source *source = ckpt_zip_source(z, e, &err), *raw = source;
+		uint32_t crc;
+		if (source) ckpt_source_get_check(source, &raw, &crc);
+		bool looks = source && e->size >= 4 && ckpt_source_read(raw, 0, 2, head, &err) &&
+		             ((head[0] == 0x80 && head[1] >= 1 && head[1] <= 5) || ends_in(e, ".npy") || !is_expected(e));
+		size_t n = e->size < most ? (size_t)e->size : (size_t)most;
+		uint8_t *data = looks ? malloc(n + 1) : NULL;
+		if (data && ckpt_source_read(raw, 0, n, data, &err)) {
+			if (ends_in(e, ".npy"))
+				scan_array(s, data, n, name);
+			else
+				scan_pickle_record(s, data, n, name, true);
+		}
+		free(data);
+		ckpt_source_unref(source);
+		if (err.code)
+			ckpt_scan_add(s, err.code == CKPT_E_LIMIT ? CKPT_FOUND_LIMIT : CKPT_FOUND_NOT_LOOKED_AT, name, UINT64_MAX, NULL, NULL, NULL,
+			              false, "%s", err.text);
+		return;
+	}
+	if (!ckpt_zip_bytes_check(&b, &err))
+		ckpt_scan_add(s, CKPT_FOUND_NOT_LOOKED_AT, name, UINT64_MAX, NULL, NULL, NULL, false, "%s", err.text);
+	ckpt_zip_bytes_free(&b);
+}
+
+/* The whole record against its CRC; small ones were compared when the archive was opened. */
+static void check_crc(ckpt_scan *s, ckpt_zip *z, const ckpt_zip_entry *e, const char *name)
+{
+	ckpt_error err = {0};
+	uint8_t one;
+	ckpt_source *source = e->checked || e->size == 0 ? NULL : ckpt_zip_source(z, e, &err);
+	if (source && !ckpt_source_read(source, 0, 1, &one, &err)) /* a checked source verifies all of itself first */
+		ckpt_scan_add(s, err.code == CKPT_E_LIMIT ? CKPT_FOUND_LIMIT : CKPT_FOUND_ZIP_CRC, name, UINT64_MAX, NULL, NULL, NULL, false,
+		              "%s", err.text);
+	ckpt_source_unref(source);
+}
+
+void ckpt_scan_zip(ckpt_scan *s, ckpt_file *f)
+{
+	ckpt_error err = {0};
+	ckpt_zip_options options = {.limits = s->limits, .fault = on_fault, .user = s};
+	ckpt_zip *z = ckpt_zip_open(f, &options, &err);
+	if (!z) {
+		ckpt_scan_add(s, err.code == CKPT_E_LIMIT ? CKPT_FOUND_LIMIT : CKPT_FOUND_MALFORMED, NULL, UINT64_MAX, NULL, NULL, NULL, false,
+		              "%s", err.text);
+		ckpt_scan_search(s, f, 0, ckpt_file_size(f), NULL);
+		s->complete = false;
+		return;
+	}
+	for (size_t i = 0; i < ckpt_zip_count(z); i++) {
+		const ckpt_zip_entry *e = ckpt_zip_at(z, i);
+		char *name = strndup(e->name, e->name_length);
+		if (!name) s->failed = true;
+		s->records++;
+		if (name && e->faulty && e->data == 0)
+			ckpt_scan_add(s, CKPT_FOUND_NOT_LOOKED_AT, name, UINT64_MAX, NULL, NULL, NULL, false, "the record's data cannot be found");
+		else if (name) {
+			scan_record(s, z, e, name);
+			check_crc(s, z, e, name);
+		}
+		free(name);
+	}
+	for (size_t i = 0; i < s->count; i++) /* bytes that no record accounts for may hold a pickle */
+		if (strcmp(s->findings[i].id, ckpt_finding_get(CKPT_FOUND_ZIP_EXTRA)->id) == 0) {
+			ckpt_scan_search(s, f, 0, ckpt_file_size(f), "the file as a whole");
+			break;
+		}
+	ckpt_zip_free(z);
+}

@@ -1,0 +1,383 @@
+/* cmd_scan.c -- ckpt scan: what unknown files would do to whoever loads them */
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../lib/buffer.h"
+#include "../lib/json.h"
+#include "tool.h"
+
+struct scan_options {
+	bool json, sarif, strict, names;
+};
+
+/* One file and what was found in it. */
+typedef struct scanned {
+	char *path;
+	ckpt_scan *scan; /* NULL: it could not be read */
+	char *failure;
+} scanned;
+
+typedef struct scan_list {
+	scanned *items;
+	size_t count, capacity, skipped;
+} scan_list;
+
+static const char *const verdicts[] = {"clean", "suspicious", "malformed", "dangerous"};
+static const char *const severities[] = {"suspicious", "malformed", "dangerous"};
+
+/* ---- which files ---- */
+
+static bool add(scan_list *l, const char *path, ckpt_error *err)
+{
+	if (l->count == l->capacity) {
+		size_t capacity = l->capacity ? l->capacity * 2 : 16;
+		scanned *items = reallocarray(l->items, capacity, sizeof *items);
+		if (!items) return ckpt_fail_nomem(err);
+		l->items = items;
+		l->capacity = capacity;
+	}
+	l->items[l->count] = (scanned){.path = strdup(path)};
+	return l->items[l->count].path ? (l->count++, true) : ckpt_fail_nomem(err);
+}
+
+/* Files of a folder that somebody might load; documents, pictures and vocabularies are passed over. */
+static bool of_interest(const char *name)
+{
+	static const char *const passed[] = {".md", ".txt", ".py", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".lock", ".gitattributes",
+	                                     ".gitignore", ".model", ".yaml", ".yml", ".csv", ".html", ".metadata", ".msgpack"};
+	size_t n = strlen(name);
+	if (name[0] == '.') return false;
+	if (n >= 5 && strcmp(name + n - 5, ".json") == 0)
+		return strcmp(name, "config.json") == 0 || (n > 11 && strcmp(name + n - 11, ".index.json") == 0);
+	for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
+		size_t k = strlen(passed[i]);
+		if (n >= k && strcmp(name + n - k, passed[i]) == 0) return false;
+	}
+	return strcmp(name, "LICENSE") != 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+enum { DEPTH = 16 };
+
+/* Folders below are followed to a fixed depth, links to folders are not. */
+static bool add_folder(scan_list *l, const char *folder, int depth, ckpt_error *err)
+{
+	struct dirent **entries = NULL;
+	int n = scandir(folder, &entries, NULL, by_name);
+	bool ok = n >= 0 || ckpt_fail(err, CKPT_E_IO, "%s: cannot list the folder", folder);
+	for (int i = 0; i < n; i++) {
+		const char *name = entries[i]->d_name;
+		char *path = NULL;
+		struct stat st;
+		if (ok && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && asprintf(&path, "%s/%s", folder, name) < 0) {
+			path = NULL;
+			ok = ckpt_fail_nomem(err);
+		}
+		if (ok && path && lstat(path, &st) == 0) {
+			if (S_ISDIR(st.st_mode) && depth < DEPTH && name[0] != '.')
+				ok = add_folder(l, path, depth + 1, err);
+			else if (!S_ISDIR(st.st_mode) && of_interest(name))
+				ok = add(l, path, err);
+			else if (!S_ISDIR(st.st_mode))
+				l->skipped++;
+		}
+		free(path);
+		free(entries[i]);
+	}
+	free(entries);
+	return ok;
+}
+
+/* ---- verdicts ---- */
+
+static ckpt_verdict verdict_of(const scanned *s)
+{
+	return s->scan ? ckpt_scan_verdict(s->scan) : CKPT_MALFORMED;
+}
+
+static ckpt_verdict worst_of(const scan_list *l)
+{
+	ckpt_verdict worst = l->count ? CKPT_CLEAN : CKPT_MALFORMED;
+	for (size_t i = 0; i < l->count; i++)
+		if (verdict_of(&l->items[i]) > worst) worst = verdict_of(&l->items[i]);
+	return worst;
+}
+
+static bool complete(const scan_list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (!l->items[i].scan || !ckpt_scan_complete(l->items[i].scan)) return false;
+	return l->count > 0;
+}
+
+static int exit_code(ckpt_verdict v, bool strict)
+{
+	return v == CKPT_DANGEROUS ? 1 : v == CKPT_MALFORMED ? 2 : v == CKPT_SUSPICIOUS ? strict ? 1 : 3 : 0;
+}
+
+/* ---- text ---- */
+
+static void print_finding(const ckpt_scan_finding *f)
+{
+	printf("  %-10s  %s  ", severities[f->severity], f->id);
+	ckpt_text_print(stdout, f->text);
+	if (f->record || f->offset != UINT64_MAX) printf("  (");
+	if (f->record) ckpt_text_print(stdout, f->record);
+	if (f->offset != UINT64_MAX) printf("%soffset %llu", f->record ? ", " : "", (unsigned long long)f->offset);
+	if (f->opcode) printf(", %s", f->opcode);
+	printf(f->record || f->offset != UINT64_MAX ? ")\n" : "\n");
+}
+
+static void print_text(const ckpt_call *call, const scan_list *l)
+{
+	const struct scan_options *o = call->options;
+	for (size_t i = 0; i < l->count; i++) {
+		const scanned *s = &l->items[i];
+		ckpt_verdict v = verdict_of(s);
+		const ckpt_style style = v == CKPT_CLEAN ? CKPT_STYLE_PLAIN : CKPT_STYLE_WARN;
+		if (call->quiet && v == CKPT_CLEAN) continue;
+		printf("%s%s%s  ", ckpt_style_code(&call->terminal, style), verdicts[v], ckpt_style_code(&call->terminal, CKPT_STYLE_PLAIN));
+		ckpt_text_print(stdout, s->path);
+		if (s->scan && *ckpt_scan_format(s->scan)) printf("  [%s]", ckpt_scan_format(s->scan));
+		printf("\n");
+		if (s->failure) {
+			printf("  ");
+			ckpt_text_print(stdout, s->failure);
+			printf("\n");
+		}
+		for (size_t k = 0; s->scan && k < ckpt_scan_finding_count(s->scan); k++) print_finding(ckpt_scan_finding_at(s->scan, k));
+		for (size_t k = 0; o->names && s->scan && k < ckpt_scan_name_count(s->scan); k++) {
+			const ckpt_scan_name *n = ckpt_scan_name_at(s->scan, k);
+			printf("  known       %s.%s%s\n", n->module, n->name, n->called ? ", called" : "");
+		}
+	}
+	if (call->quiet) return;
+	if (l->count == 0) printf("nothing was looked at: no file of interest there\n");
+	if (l->skipped) printf("%zu other file%s passed over\n", l->skipped, l->skipped == 1 ? " was" : "s were");
+	if (worst_of(l) == CKPT_CLEAN && l->count) printf("nothing harmful was found, which is no proof that there is nothing\n");
+}
+
+/* ---- JSON ---- */
+
+static void member(ckpt_buffer *b, const char *key, const char *text)
+{
+	ckpt_buffer_printf(b, "\"%s\": ", key);
+	if (text)
+		ckpt_json_write_string(b, text, strlen(text), false);
+	else
+		ckpt_buffer_str(b, "null");
+}
+
+static void finding_json(ckpt_buffer *b, const scanned *s, const ckpt_scan_finding *f)
+{
+	ckpt_buffer_str(b, "{");
+	member(b, "id", f->id);
+	ckpt_buffer_str(b, ", ");
+	member(b, "severity", severities[f->severity]);
+	ckpt_buffer_str(b, ", ");
+	member(b, "path", s->path);
+	ckpt_buffer_str(b, ", ");
+	member(b, "record", f->record);
+	if (f->offset == UINT64_MAX)
+		ckpt_buffer_str(b, ", \"offset\": null, ");
+	else
+		ckpt_buffer_printf(b, ", \"offset\": %llu, ", (unsigned long long)f->offset);
+	member(b, "opcode", f->opcode);
+	ckpt_buffer_str(b, ", ");
+	member(b, "module", f->module);
+	ckpt_buffer_str(b, ", ");
+	member(b, "name", f->name);
+	ckpt_buffer_printf(b, ", \"called\": %s, ", f->called ? "true" : "false");
+	member(b, "message", f->text);
+	ckpt_buffer_str(b, "}");
+}
+
+/* The findings of one file or, with s NULL, of all. */
+static void findings_json(ckpt_buffer *b, const scan_list *l, const scanned *s)
+{
+	bool first = true;
+	ckpt_buffer_str(b, "[");
+	for (size_t i = 0; i < l->count; i++) {
+		const scanned *one = &l->items[i];
+		if (s && one != s) continue;
+		for (size_t k = 0; one->scan && k < ckpt_scan_finding_count(one->scan); k++) {
+			ckpt_buffer_str(b, first ? "\n    " : ",\n    ");
+			finding_json(b, one, ckpt_scan_finding_at(one->scan, k));
+			first = false;
+		}
+	}
+	ckpt_buffer_str(b, first ? "]" : "\n  ]");
+}
+
+static void names_json(ckpt_buffer *b, const scanned *s)
+{
+	ckpt_buffer_str(b, "[");
+	for (size_t k = 0; s->scan && k < ckpt_scan_name_count(s->scan); k++) {
+		const ckpt_scan_name *n = ckpt_scan_name_at(s->scan, k);
+		ckpt_buffer_str(b, k ? ", {" : "{");
+		member(b, "module", n->module);
+		ckpt_buffer_str(b, ", ");
+		member(b, "name", n->name);
+		ckpt_buffer_printf(b, ", \"called\": %s}", n->called ? "true" : "false");
+	}
+	ckpt_buffer_str(b, "]");
+}
+
+static void json(ckpt_buffer *b, const scan_list *l)
+{
+	ckpt_buffer_printf(b, "{\n  \"verdict\": \"%s\",\n  \"complete\": %s,\n  \"findings\": ", verdicts[worst_of(l)],
+	                   complete(l) ? "true" : "false");
+	findings_json(b, l, NULL);
+	ckpt_buffer_str(b, ",\n  \"files\": [");
+	for (size_t i = 0; i < l->count; i++) {
+		const scanned *s = &l->items[i];
+		ckpt_buffer_str(b, i ? ",\n    {" : "\n    {");
+		member(b, "path", s->path);
+		ckpt_buffer_printf(b, ", \"verdict\": \"%s\", \"complete\": %s, ", verdicts[verdict_of(s)],
+		                   s->scan && ckpt_scan_complete(s->scan) ? "true" : "false");
+		member(b, "format", s->scan && *ckpt_scan_format(s->scan) ? ckpt_scan_format(s->scan) : NULL);
+		ckpt_buffer_str(b, ", ");
+		member(b, "sha256", s->scan ? ckpt_scan_sha256(s->scan) : NULL);
+		ckpt_buffer_str(b, ", ");
+		member(b, "error", s->failure);
+		ckpt_buffer_str(b, ", \"known_names\": ");
+		names_json(b, s);
+		ckpt_buffer_str(b, "}");
+	}
+	ckpt_buffer_str(b, l->count ? "\n  ]\n}\n" : "]\n}\n");
+}
+
+/* SARIF 2.1.0 (OASIS): one run, a result a finding. */
+static void sarif(ckpt_buffer *b, const scan_list *l)
+{
+	bool first = true;
+	ckpt_buffer_printf(b,
+	                   "{\n  \"version\": \"2.1.0\",\n  \"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\",\n"
+	                   "  \"runs\": [{\n    \"tool\": {\"driver\": {\"name\": \"ckpt scan\", \"version\": \"%s\"}},\n    \"results\": [",
+	                   ckpt_version());
+	for (size_t i = 0; i < l->count; i++) {
+		const scanned *s = &l->items[i];
+		for (size_t k = 0; s->scan && k < ckpt_scan_finding_count(s->scan); k++) {
+			const ckpt_scan_finding *f = ckpt_scan_finding_at(s->scan, k);
+			ckpt_buffer_str(b, first ? "\n      {" : ",\n      {");
+			member(b, "ruleId", f->id);
+			ckpt_buffer_printf(b, ", \"level\": \"%s\", \"message\": {", f->severity == CKPT_SEVERITY_SUSPICIOUS ? "warning" : "error");
+			member(b, "text", f->text);
+			ckpt_buffer_str(b, "}, \"locations\": [{\"physicalLocation\": {\"artifactLocation\": {");
+			member(b, "uri", s->path);
+			ckpt_buffer_str(b, "}");
+			if (f->offset != UINT64_MAX && f->offset <= INT64_MAX)
+				ckpt_buffer_printf(b, ", \"region\": {\"byteOffset\": %llu}", (unsigned long long)f->offset);
+			ckpt_buffer_str(b, "}");
+			if (f->record) {
+				ckpt_buffer_str(b, ", \"logicalLocations\": [{");
+				member(b, "name", f->record);
+				ckpt_buffer_str(b, "}]");
+			}
+			ckpt_buffer_str(b, "}]}");
+			first = false;
+		}
+	}
+	ckpt_buffer_str(b, "]\n  }]\n}\n");
+}
+
+/* ---- the command ---- */
+
+static bool collect(const ckpt_call *call, scan_list *l, ckpt_error *err)
+{
+	for (size_t i = 0; i < call->argument_count; i++) {
+		struct stat st;
+		const char *path = call->arguments[i];
+		bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+		if (!(folder ? add_folder(l, path, 0, err) : add(l, path, err))) return false;
+	}
+	for (size_t i = 0; i < l->count; i++) {
+		ckpt_error one = {0};
+		l->items[i].scan = ckpt_scan_file(l->items[i].path, &call->open.limits, &one);
+		if (!l->items[i].scan && !(l->items[i].failure = strdup(one.text))) return ckpt_fail_nomem(err);
+	}
+	return true;
+}
+
+static int run(const ckpt_call *call, ckpt_error *err)
+{
+	const struct scan_options *o = call->options;
+	scan_list l = {0};
+	ckpt_buffer b = {0};
+	int code = CKPT_EXIT_BY_ERROR;
+	if (o->json && o->sarif) {
+		ckpt_fail(err, CKPT_E_USAGE, "--json and --sarif exclude each other");
+		goto done;
+	}
+	if (!collect(call, &l, err)) goto done;
+	if (o->json)
+		json(&b, &l);
+	else if (o->sarif)
+		sarif(&b, &l);
+	else
+		print_text(call, &l);
+	if (!ckpt_buffer_ok(&b, err)) goto done;
+	if (b.length) fwrite(b.data, 1, b.length, stdout);
+	code = exit_code(worst_of(&l), o->strict);
+done:
+	for (size_t i = 0; i < l.count; i++) {
+		ckpt_scan_free(l.items[i].scan);
+		free(l.items[i].failure);
+		free(l.items[i].path);
+	}
+	free(l.items);
+	ckpt_buffer_free(&b);
+	return code;
+}
+
+static const char *const synopsis[] = {"PATH... [OPTION]...", NULL};
+
+static const ckpt_paragraph description[] = {
+	{NULL, "Looks at files that one does not trust yet: what they are by their content, every name that a pickle in them imports and whether "
+	       "it is called, records and bytes that do not belong there, and everything that the readers refuse. Nothing is executed. In a "
+	       "folder, the files that somebody might load are looked at, those in folders below too."},
+	{NULL, "The verdict is the worst finding: `clean`; `suspicious` (names that are not known to be harmless, odd places); `malformed` (no "
+	       "loader should take it, or a part could not be looked at); `dangerous` (loading it can run code, reach files or the network). "
+	       "What could not be looked at is never clean, and clean is no proof."},
+	{"JSON", "`--json` prints an object with `verdict`, `complete` (was everything looked at), `findings` and `files`. A finding has `id` "
+	         "(stable), `severity`, `path`, `record`, `offset`, `opcode`, `module`, `name`, `called` and `message`; a file has `path`, `verdict`, "
+	         "`complete`, `format`, `sha256`, `error` and `known_names`."},
+	{0},
+};
+
+#define FIELD(name) offsetof(struct scan_options, name)
+static const ckpt_option options[] = {
+	{"json", 0, CKPT_OPTION_FLAG, FIELD(json), NULL, "print the findings as JSON", 0, 0},
+	{"sarif", 0, CKPT_OPTION_FLAG, FIELD(sarif), NULL, "print the findings as SARIF 2.1.0", 0, 0},
+	{"strict", 0, CKPT_OPTION_FLAG, FIELD(strict), NULL, "let suspicious files count as dangerous", 0, 0},
+	{"names", 0, CKPT_OPTION_FLAG, FIELD(names), NULL, "list the harmless names that pickles import too", 0, 0},
+	{0},
+};
+
+static const ckpt_exit_code exits[] = {
+	{0, "all files are clean"},
+	{1, "a file is dangerous (with --strict: or suspicious)"},
+	{2, "a file is malformed or could not be looked at, or nothing was looked at; or the command line is wrong"},
+	{3, "a file is suspicious, none is worse"},
+	{0, NULL},
+};
+
+const ckpt_tool ckpt_tool_scan = {
+	.name = "scan",
+	.summary = "tell what unknown files would do to whoever loads them",
+	.synopsis = synopsis,
+	.description = description,
+	.options = options,
+	.options_size = sizeof(struct scan_options),
+	.uses = CKPT_USES_READ,
+	.arguments_min = 1,
+	.arguments_max = SIZE_MAX,
+	.exits = exits,
+	.run = run,
+};
