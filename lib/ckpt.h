@@ -463,12 +463,15 @@ CKPT_API ckpt_checkpoint *ckpt_forward_run(ckpt_forward *f, const ckpt_forward_i
 CKPT_API const char *ckpt_forward_part(const ckpt_forward *f, size_t i, double *seconds);
 
 /* ---- scanning: what an unknown file would do to whoever loads it ------------------------------------------------- */
+
 typedef enum ckpt_severity {
 	CKPT_SEVERITY_SUSPICIOUS, /* unknown or odd: look at it */
 	CKPT_SEVERITY_MALFORMED,  /* no loader should take it, or it could not be looked at */
 	CKPT_SEVERITY_DANGEROUS   /* can run code, reach files or the network when it is loaded */
 } ckpt_severity;
+
 typedef enum ckpt_verdict { CKPT_CLEAN, CKPT_SUSPICIOUS, CKPT_MALFORMED, CKPT_DANGEROUS } ckpt_verdict;
+
 /* One finding. Texts are raw text of the file (escape before printing) or NULL. */
 typedef struct ckpt_scan_finding {
 	const char *id; /* stable: "CKPT-P001" */
@@ -480,13 +483,16 @@ typedef struct ckpt_scan_finding {
 	const char *module, *name; /* of an imported name */
 	bool called;               /* that name was called, not only mentioned */
 } ckpt_scan_finding;
+
 /* A name that a pickle imports and that is known to do no harm. */
 typedef struct ckpt_scan_name {
 	const char *module, *name, *record;
 	uint64_t offset;
 	bool called;
 } ckpt_scan_name;
+
 typedef struct ckpt_scan ckpt_scan;
+
 /* Looks at one file as a whole: by content, never by suffix; with the loader's own parsers; executing nothing. Fails only
  * when the file cannot be read or memory runs out; everything else is a finding. */
 CKPT_API ckpt_scan *ckpt_scan_file(const char *path, const ckpt_limits *limits, ckpt_error *err);

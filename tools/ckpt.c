@@ -124,6 +124,7 @@ int main(int argc, char **argv)
 	const char *name = argc > 1 ? argv[1] : "";
 	int code = CKPT_EXIT_BY_ERROR;
 	fill_standard_descriptors();
+	signal(SIGXFSZ, SIG_IGN); /* a file that grows past its limit is an error of write */
 	if (argc < 2) {
 		ckpt_terminal terminal = ckpt_terminal_look(CKPT_COLOR_NEVER);
 		ckpt_help_overview(stderr, &terminal);

@@ -11,6 +11,7 @@
 	X(inspect)                                                                                                     \
 	X(cat)                                                                                                         \
 	X(convert)                                                                                                     \
+	X(scan)                                                                                                        \
 	X(config)                                                                                                      \
 	X(init)                                                                                                        \
 	X(help)                                                                                                        \

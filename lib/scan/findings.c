@@ -26,7 +26,7 @@ static const ckpt_finding_info table[CKPT_FOUND_KINDS] = {
 	[CKPT_FOUND_ZIP_FAULT] = {"CKPT-Z001", "faulty archive", "programs can read the archive in different ways", MALFORMED, false},
 	[CKPT_FOUND_ZIP_EXTRA] = {"CKPT-Z002", "unaccounted bytes", "the archive holds bytes that its directory does not list", SUSPICIOUS, false},
 	[CKPT_FOUND_ZIP_CRC] = {"CKPT-Z003", "wrong CRC", "a record differs from its checksum", MALFORMED, false},
-	[CKPT_FOUND_OBJECT_ARRAY] = {"CKPT-N001", "array of objects", "a numpy array of objects is a pickle, which numpy.load(allow_pickle=True) executes", DANGEROUS, false},
+	[CKPT_FOUND_OBJECT_ARRAY] = {"CKPT-N001", "array of objects", "a numpy array of objects is a pickle, which numpy.load(allow_pickle=True) executes", SUSPICIOUS, false},
 	[CKPT_FOUND_MALFORMED] = {"CKPT-F001", "malformed file", "the file breaks the rules of its format", MALFORMED, false},
 	[CKPT_FOUND_NOT_LOOKED_AT] = {"CKPT-F002", "not looked at", "the content is nothing that ckpt can judge", MALFORMED, true},
 	[CKPT_FOUND_LIMIT] = {"CKPT-F003", "limit reached", "the file asks for more than a limit allows, so not all of it was looked at", MALFORMED, true},

@@ -74,8 +74,21 @@ static void scan_config(ckpt_scan *s, ckpt_file *f)
 	ckpt_config_free(config);
 }
 
+/* What the loader refuses for its names, or for bytes around the records, stands among the findings already, with its place. */
+static bool told_already(const ckpt_scan *s, const ckpt_error *err)
+{
+	if (err->code == CKPT_E_UNSUPPORTED && ckpt_scan_verdict(s) == CKPT_DANGEROUS) return true;
+	for (size_t i = 0; s->complete && i < s->count; i++) {
+		const char *id = s->findings[i].id;
+		bool name = strcmp(id, "CKPT-P004") >= 0 && strcmp(id, "CKPT-P008") <= 0;
+		if (id[5] == 'Z' && strstr(err->text, "zip record")) return true;
+		if (name && (strstr(err->text, "pickle '") || strstr(err->text, "the pickle holds"))) return true;
+	}
+	return false;
+}
+
 /* What the loader says of the file as a whole. */
-static void ask_loader(ckpt_scan *s, const char *path)
+static bool ask_loader(ckpt_scan *s, const char *path)
 {
 	ckpt_error err = {0};
 	ckpt_open_options options = {.limits = s->limits};
@@ -83,8 +96,9 @@ static void ask_loader(ckpt_scan *s, const char *path)
 	if (cp) {
 		if (!s->format) s->format = strdup(ckpt_checkpoint_format(cp));
 		ckpt_checkpoint_free(cp);
-		return;
+		return true;
 	}
+	if (told_already(s, &err)) return false;
 	const char *text = err.text;
 	size_t n = strlen(path);
 	if (strncmp(text, path, n) == 0 && strncmp(text + n, ": ", 2) == 0) text += n + 2;
@@ -92,6 +106,7 @@ static void ask_loader(ckpt_scan *s, const char *path)
 	                         : err.code == CKPT_E_UNSUPPORTED ? CKPT_FOUND_NOT_LOOKED_AT
 	                                                          : CKPT_FOUND_MALFORMED;
 	ckpt_scan_add(s, kind, NULL, UINT64_MAX, NULL, NULL, NULL, false, "%s", text);
+	return false;
 }
 
 /* An object array of numpy is refused by the loader; here its pickle is looked at. */
@@ -110,6 +125,8 @@ static void scan_by_content(ckpt_scan *s, ckpt_file *f, const uint8_t *head, siz
 	uint64_t size = ckpt_file_size(f);
 	if (length >= 4 && memcmp(head, "PK", 2) == 0) {
 		ckpt_scan_zip(s, f);
+		if (ask_loader(s, path)) ckpt_scan_zip_crcs(s, f);
+		return;
 	} else if (is_tar(head, length)) {
 		s->format = strdup("torch-tar");
 		ckpt_scan_tar(s, f);

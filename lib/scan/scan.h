@@ -55,6 +55,7 @@ struct ckpt_scan {
 	unsigned protocol;
 	bool complete;
 	ckpt_limits limits; /* resolved */
+	bool unread;        /* these bytes no loader runs: harm in them is hidden, not done */
 	bool failed;        /* memory ran out */
 };
 
@@ -73,5 +74,7 @@ void ckpt_scan_stacked(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end
 void ckpt_scan_search(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record);
 /* scan_zip.c, scan_tar.c: the archives. */
 void ckpt_scan_zip(ckpt_scan *s, ckpt_file *f);
+/* Compares every record with its CRC; for archives that the loader takes, whose sizes are then known to make sense. */
+void ckpt_scan_zip_crcs(ckpt_scan *s, ckpt_file *f);
 void ckpt_scan_tar(ckpt_scan *s, ckpt_file *f);
 #endif

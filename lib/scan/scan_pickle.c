@@ -62,7 +62,10 @@ static void imported(recorder *r, const ckpt_pickle_event *e)
 	if (!plain_name(e->module) || !plain_name(e->name))
 		ckpt_scan_add(s, CKPT_FOUND_ODD_NAME, e->record, e->offset, e->opcode, e->module, e->name, e->called,
 		              "imports %s.%s, a name with odd characters", e->module, e->name);
-	if (e->class == CKPT_PICKLE_DANGEROUS && !inert)
+	if (e->class == CKPT_PICKLE_DANGEROUS && !inert && s->unread)
+		ckpt_scan_add(s, CKPT_FOUND_HIDDEN_PICKLE, e->record, e->offset, e->opcode, e->module, e->name, e->called,
+		              "a hidden pickle %s %s.%s", e->called ? "calls" : "imports", e->module, e->name);
+	else if (e->class == CKPT_PICKLE_DANGEROUS && !inert)
 		ckpt_scan_add(s, e->called ? CKPT_FOUND_DANGEROUS_CALL : CKPT_FOUND_DANGEROUS_NAME, e->record, e->offset, e->opcode,
 		              e->module, e->name, e->called, "%s %s.%s", e->called ? "calls" : "imports", e->module, e->name);
 	else if (e->class == CKPT_PICKLE_KNOWN)

@@ -124,6 +124,36 @@ static void check_crc(ckpt_scan *s, ckpt_zip *z, const ckpt_zip_entry *e, const 
 	ckpt_source_unref(source);
 }
 
+static int by_place(const void *x, const void *y)
+{
+	const ckpt_zip_entry *a = *(const ckpt_zip_entry *const *)x, *b = *(const ckpt_zip_entry *const *)y;
+	return a->at < b->at ? -1 : a->at > b->at;
+}
+
+/* In front of, between and behind the records. */
+static void search_gaps(ckpt_scan *s, const ckpt_zip *z, ckpt_file *f)
+{
+	size_t count = ckpt_zip_count(z);
+	const ckpt_zip_entry **order = calloc(count + 1, sizeof *order);
+	if (!order) {
+		s->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < count; i++) order[i] = ckpt_zip_at(z, i);
+	qsort(order, count, sizeof *order, by_place);
+	uint64_t from = 0, size = ckpt_file_size(f);
+	s->unread = true;
+	for (size_t i = 0; i <= count; i++) {
+		uint64_t to = i < count && order[i]->at < size ? order[i]->at : size;
+		if (to > from) ckpt_scan_search(s, f, from, to, "bytes between the records");
+		if (i == count) break;
+		uint64_t end = order[i]->data ? order[i]->data + order[i]->packed : order[i]->at;
+		if (end > from) from = end < size ? end : size;
+	}
+	s->unread = false;
+	free(order);
+}
+
 void ckpt_scan_zip(ckpt_scan *s, ckpt_file *f)
 {
 	ckpt_error err = {0};
@@ -132,7 +162,7 @@ void ckpt_scan_zip(ckpt_scan *s, ckpt_file *f)
 	if (!z) {
 		ckpt_scan_add(s, err.code == CKPT_E_LIMIT ? CKPT_FOUND_LIMIT : CKPT_FOUND_MALFORMED, NULL, UINT64_MAX, NULL, NULL, NULL, false,
 		              "%s", err.text);
-		ckpt_scan_search(s, f, 0, ckpt_file_size(f), NULL);
+		ckpt_scan_search(s, f, 0, ckpt_file_size(f), "the file as a whole");
 		s->complete = false;
 		return;
 	}
@@ -143,16 +173,29 @@ void ckpt_scan_zip(ckpt_scan *s, ckpt_file *f)
 		s->records++;
 		if (name && e->faulty && e->data == 0)
 			ckpt_scan_add(s, CKPT_FOUND_NOT_LOOKED_AT, name, UINT64_MAX, NULL, NULL, NULL, false, "the record's data cannot be found");
-		else if (name) {
+		else if (name)
 			scan_record(s, z, e, name);
-			check_crc(s, z, e, name);
-		}
 		free(name);
 	}
 	for (size_t i = 0; i < s->count; i++) /* bytes that no record accounts for may hold a pickle */
 		if (strcmp(s->findings[i].id, ckpt_finding_get(CKPT_FOUND_ZIP_EXTRA)->id) == 0) {
-			ckpt_scan_search(s, f, 0, ckpt_file_size(f), "the file as a whole");
+			search_gaps(s, z, f);
 			break;
 		}
+	ckpt_zip_free(z);
+}
+
+void ckpt_scan_zip_crcs(ckpt_scan *s, ckpt_file *f)
+{
+	ckpt_error err = {0};
+	ckpt_zip_options options = {.limits = s->limits};
+	ckpt_zip *z = ckpt_zip_open(f, &options, &err);
+	for (size_t i = 0; z && i < ckpt_zip_count(z); i++) {
+		const ckpt_zip_entry *e = ckpt_zip_at(z, i);
+		char *name = strndup(e->name, e->name_length);
+		if (!name) s->failed = true;
+		if (name) check_crc(s, z, e, name);
+		free(name);
+	}
 	ckpt_zip_free(z);
 }
