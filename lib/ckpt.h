@@ -391,6 +391,9 @@ CKPT_API ckpt_model *ckpt_model_open(const ckpt_checkpoint *cp, const ckpt_model
 CKPT_API void ckpt_model_free(ckpt_model *model);
 CKPT_API const char *ckpt_model_type(const ckpt_model *model);  /* "bert" */
 CKPT_API const char *ckpt_model_class(const ckpt_model *model); /* "BertForMaskedLM" */
+/* 2 when the model has numbered layers in an encoder and in a decoder, 1 for a single stack, 0 when layers share their
+ * weights. */
+CKPT_API unsigned ckpt_model_stacks(const ckpt_model *model);
 /* Parameters; tied ones count once, buffers do not. */
 CKPT_API uint64_t ckpt_model_parameters(const ckpt_model *model);
 /* What had to be recognised or guessed, a line each; "" when nothing had to. */
@@ -418,6 +421,40 @@ typedef struct ckpt_init_options {
  * alone; lib/rng.h says how. Nothing is computed before the tensors are read. Writes the class and the dtype into config.
  * options may be NULL. */
 CKPT_API ckpt_checkpoint *ckpt_init(ckpt_config *config, const ckpt_init_options *options, ckpt_error *err);
+
+/* ---- models: reshaping ------------------------------------------------------------------------------------------- */
+
+/* Another shape of a model: other layers, vocabulary, positions, head. */
+typedef struct ckpt_reshape ckpt_reshape;
+
+typedef struct ckpt_reshape_options {
+	const char *const *keys;    /* config fields to set, as for ckpt_config_set */
+	const char *const *values;
+	size_t count;
+	const char *layers[2];      /* which layers, in which order ("0,2,4", "0-4,4-9"), of the only or the encoder's stack, and
+	                               of the decoder's; NULL: as many as the config then says, from the first on */
+	uint64_t vocab_size;        /* 0: as it is */
+	uint64_t multiple_of;       /* round the vocabulary up to a multiple; 0: no */
+	uint64_t positions;         /* max_position_embeddings; 0: as it is */
+	const char *class_name;     /* another head: "BertForMaskedLM" or "ForMaskedLM"; NULL: the same */
+	bool random;                /* initialise everything again */
+	const char *const *reinit;  /* initialise tensors again whose name matches one of these shell patterns */
+	size_t reinit_count;
+	bool draw_new_rows;         /* rows that the vocabulary gains: drawn by the init rule, not the mean of those there were */
+	uint64_t seed;              /* of everything that is drawn */
+} ckpt_reshape_options;
+
+/* Plans it; nothing is read. A tensor that the model lacks is an error unless reinit or random says to draw it. The model
+ * (of ckpt_model_open) and its checkpoint must outlive the result. */
+CKPT_API ckpt_reshape *ckpt_reshape_new(const ckpt_model *model, const ckpt_reshape_options *options, ckpt_error *err);
+CKPT_API void ckpt_reshape_free(ckpt_reshape *r);
+/* The tensors of the new model, as slices, repeats and generated rows of the old ones. aliases: list tied tensors too. */
+CKPT_API const ckpt_checkpoint *ckpt_reshape_checkpoint(ckpt_reshape *r, bool aliases, ckpt_error *err);
+/* Its config.json: the old one in its order, with what changed. The text belongs to r. */
+CKPT_API const char *ckpt_reshape_config(const ckpt_reshape *r);
+/* What becomes of each tensor (kept, moved, cut, grown, new, redrawn, dropped), folded; or as JSON, a list of {"action","name",
+ * "from","shape","old_shape"}. The text lasts until the next call. */
+CKPT_API const char *ckpt_reshape_report(ckpt_reshape *r, bool json, ckpt_error *err);
 
 /* ---- models: the forward pass ------------------------------------------------------------------------------------ */
 

@@ -6,40 +6,48 @@
 #include "../lib/model/arch.h"
 #include "sets.h"
 
-static bool split(const ckpt_list *sets, char **keys, const char **values, ckpt_error *err)
+bool ckpt_sets_split(const ckpt_list *sets, char ***keys, const char ***values, ckpt_error *err)
 {
+	*keys = calloc(sets->count + 1, sizeof **keys);
+	*values = calloc(sets->count + 1, sizeof **values);
+	if (!*keys || !*values) return ckpt_fail_nomem(err);
 	for (size_t i = 0; i < sets->count; i++) {
 		const char *equals = strchr(sets->items[i], '=');
 		if (!equals || equals == sets->items[i])
 			return ckpt_fail(err, CKPT_E_USAGE, "--set %s: KEY=VALUE is wanted", sets->items[i]);
-		keys[i] = strndup(sets->items[i], (size_t)(equals - sets->items[i]));
-		if (!keys[i]) return ckpt_fail_nomem(err);
-		values[i] = equals + 1;
+		(*keys)[i] = strndup(sets->items[i], (size_t)(equals - sets->items[i]));
+		if (!(*keys)[i]) return ckpt_fail_nomem(err);
+		(*values)[i] = equals + 1;
 	}
 	return true;
 }
 
-bool ckpt_sets_apply(ckpt_config *config, const ckpt_list *sets, ckpt_error *err)
+void ckpt_sets_free(const ckpt_list *sets, char **keys, const char **values)
 {
-	bool ok = false;
-	char **keys = calloc(sets->count + 1, sizeof *keys);
-	const char **values = calloc(sets->count + 1, sizeof *values);
-	if (!keys || !values) {
-		ckpt_fail_nomem(err);
-		goto done;
-	}
-	ok = split(sets, keys, values, err);
-	if (ok && !ckpt_config_set(config, (const char *const *)keys, values, sets->count, err))
-		ok = ckpt_error_prefix(err, "--set");
-done:
 	for (size_t i = 0; keys && i < sets->count; i++) free(keys[i]);
 	free(keys);
 	free(values);
+}
+
+bool ckpt_sets_apply(ckpt_config *config, const ckpt_list *sets, ckpt_error *err)
+{
+	char **keys = NULL;
+	const char **values = NULL;
+	bool ok = ckpt_sets_split(sets, &keys, &values, err);
+	if (ok && !ckpt_config_set(config, (const char *const *)keys, values, sets->count, err))
+		ok = ckpt_error_prefix(err, "--set");
+	ckpt_sets_free(sets, keys, values);
 	return ok;
 }
 
 ckpt_config *ckpt_sets_open(const ckpt_call *call, const char *name, ckpt_error *err)
 {
+	char list[256];
+	if (!ckpt_arch_find(name) && !strchr(name, '/') && access(name, F_OK)) {
+		ckpt_fail(err, CKPT_E_NOT_FOUND, "'%.200s' is neither a file or folder nor a model type (%s)", name,
+		          ckpt_arch_list(list, sizeof list));
+		return NULL;
+	}
 	if (!ckpt_arch_find(name)) return ckpt_config_open(name, err);
 	if (!access(name, F_OK)) ckpt_remark(call, "%s is taken as the model type; ./%s is the path", name, name);
 	return ckpt_config_for_type(name, err);

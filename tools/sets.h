@@ -3,6 +3,9 @@
 #define CKPT_TOOLS_SETS_H
 #include "tool.h"
 
+/* The keys and values of --set options; to be freed with ckpt_sets_free, also after a failure. */
+bool ckpt_sets_split(const ckpt_list *sets, char ***keys, const char ***values, ckpt_error *err);
+void ckpt_sets_free(const ckpt_list *sets, char **keys, const char **values);
 /* Applies --set options, all at once. */
 bool ckpt_sets_apply(ckpt_config *config, const ckpt_list *sets, ckpt_error *err);
 /* The config of a model type ("bert"), a config.json or a folder. A name that is both a type and a path is the type,

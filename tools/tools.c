@@ -14,6 +14,7 @@
 	X(scan)                                                                                                        \
 	X(config)                                                                                                      \
 	X(init)                                                                                                        \
+	X(reconfigure)                                                                                                 \
 	X(help)                                                                                                        \
 	X(version)
 

@@ -28,9 +28,15 @@ static bool add_misfit(ckpt_model *model, ckpt_misfit_kind kind, size_t slot, co
 	return true;
 }
 
+bool ckpt_model_takes(ckpt_dtype dtype)
+{
+	const ckpt_dtype_info *info = ckpt_dtype_get(dtype);
+	return info->kind == CKPT_CLASS_FLOAT && info->bits >= 8;
+}
+
 static bool fits(const ckpt_slot *slot, const ckpt_tensor *t)
 {
-	if (t->rank != slot->rank || ckpt_dtype_get(t->dtype)->kind != CKPT_CLASS_FLOAT) return false;
+	if (t->rank != slot->rank || !ckpt_model_takes(t->dtype)) return false;
 	for (uint32_t i = 0; i < slot->rank; i++)
 		if (t->shape[i] != slot->shape[i]) return false;
 	return true;

@@ -41,9 +41,7 @@ static bool find_type(ckpt_config *config, ckpt_error *err)
 	if (!config->arch)
 		return ckpt_fail(err, CKPT_E_UNSUPPORTED, "model_type is \"%s\"; ckpt knows %s", type->text,
 		                 ckpt_arch_list(list, sizeof list));
-	if (ckpt_config_resolve(config, err)) return true;
-	if (err && err->code == CKPT_E_USAGE) err->code = CKPT_E_FORMAT; /* it is the file's fault */
-	return false;
+	return ckpt_config_resolve(config, err);
 }
 
 ckpt_config *ckpt_config_read(const char *text, size_t length, ckpt_error *err)
@@ -64,6 +62,7 @@ ckpt_config *ckpt_config_read(const char *text, size_t length, ckpt_error *err)
 		goto done;
 	}
 	if (find_type(config, err)) return config;
+	if (err && err->code == CKPT_E_USAGE) err->code = CKPT_E_FORMAT; /* it is the file's fault */
 done:
 	ckpt_config_free(config);
 	return NULL;

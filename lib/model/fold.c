@@ -19,6 +19,7 @@ typedef struct line {
 	size_t count;   /* numbers (at least 1) */
 	size_t stands;  /* items */
 	bool whole;     /* tail is ".*" */
+	bool alike;     /* and all had the same note */
 	bool gone;      /* folded into an earlier line */
 } line;
 
@@ -103,16 +104,19 @@ static void fold_layers(line *lines, size_t from, size_t to, const cut *universe
 	for (size_t i = from; i < to; i++) {
 		line *l = &lines[i];
 		size_t together = 0, stands = 0;
+		bool alike = true;
 		if (l->gone || !l->first->tail) continue;
 		for (size_t j = i; j < to; j++) {
 			if (lines[j].gone || !lines[j].first->tail || !same_numbers(&lines[j], l)) continue;
 			together++;
+			alike = alike && !strcmp(lines[j].first->item->note, l->first->item->note);
 			stands += lines[j].stands;
 		}
 		if (together < 2 || count_under(l, universe, universe_count) != stands) continue;
 		for (size_t j = i + 1; j < to; j++)
 			if (lines[j].first->tail && same_numbers(&lines[j], l)) lines[j].gone = true;
 		l->whole = true;
+		l->alike = alike;
 		l->stands = stands;
 	}
 }
@@ -148,7 +152,7 @@ static bool emit_line(const line *l, ckpt_fold_fn emit, void *user, ckpt_error *
 		ckpt_buffer_str(&b, l->whole ? ".*" : l->first->tail);
 	}
 	bool ok = ckpt_buffer_ok(&b, err);
-	if (ok) emit(user, item->kind, b.data ? b.data : "", l->whole ? "" : item->note, l->stands);
+	if (ok) emit(user, item->kind, b.data ? b.data : "", l->whole && !l->alike ? "" : item->note, l->stands);
 	ckpt_buffer_free(&b);
 	return ok;
 }
@@ -187,7 +191,7 @@ bool ckpt_fold(ckpt_fold_item *items, size_t count, const char *const *universe,
 			last->count++;
 			last->stands++;
 		} else {
-			lines[lines_count++] = (line){&cuts[i], &numbers[i], 1, 1, false, false};
+			lines[lines_count++] = (line){&cuts[i], &numbers[i], 1, 1, false, false, false};
 		}
 	}
 	for (size_t from = 0, to; from < lines_count; from = to) {

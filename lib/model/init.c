@@ -130,6 +130,16 @@ static bool set_labels(ckpt_config *config, uint64_t count, ckpt_error *err)
 	return ckpt_config_make_labels(config, config->raw, count, err);
 }
 
+/* A lone decoder of a type that has an encoder says so, and a whole model takes it back. */
+static bool set_decoder(ckpt_config *config, const ckpt_arch_class *class, ckpt_error *err)
+{
+	ckpt_arena *a = &config->arena;
+	bool alone = class->flags & CKPT_CLASS_DECODER, was = !ckpt_config_bool(config, "is_encoder_decoder", true);
+	if (!config->arch->layers[1] || alone == was) return true;
+	return ckpt_node_put(a, config->raw, "is_decoder", ckpt_node_new_bool(a, alone), err) &&
+	       ckpt_node_put(a, config->raw, "is_encoder_decoder", ckpt_node_new_bool(a, !alone), err);
+}
+
 bool ckpt_init_mark_config(ckpt_config *config, const ckpt_arch_class *class, ckpt_dtype dtype, ckpt_error *err)
 {
 	ckpt_arena *a = &config->arena;
@@ -139,10 +149,7 @@ bool ckpt_init_mark_config(ckpt_config *config, const ckpt_arch_class *class, ck
 	if (!ckpt_node_put(a, config->raw, "architectures", list, err)) return false;
 	if (class->flags & CKPT_CLASS_ONE_LABEL && !set_labels(config, 1, err)) return false;
 	if (class->flags & CKPT_CLASS_TWO_LABELS && !set_labels(config, 2, err)) return false;
-	if (class->flags & CKPT_CLASS_DECODER &&
-	    (!ckpt_node_put(a, config->raw, "is_decoder", ckpt_node_new_bool(a, true), err) ||
-	     !ckpt_node_put(a, config->raw, "is_encoder_decoder", ckpt_node_new_bool(a, false), err)))
-		return false;
+	if (!set_decoder(config, class, err)) return false;
 	if (dtype != CKPT_DTYPE_NONE) {
 		/* an old file keeps the old name */
 		const char *key = ckpt_node_get(config->raw, "torch_dtype") ? "torch_dtype" : "dtype";

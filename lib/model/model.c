@@ -30,20 +30,29 @@ static const ckpt_arch_row *group_end(const ckpt_arch_row *from, const ckpt_arch
 	return to;
 }
 
-static bool write_name(ckpt_model *model, ckpt_slot *slot, const uint32_t index[2])
+bool ckpt_row_name(const ckpt_arch_row *row, const uint32_t index[2], char *text, size_t size)
 {
-	const char *prefix = slot->row->parts & model->arch->body ? model->class->prefix : "";
-	char text[256];
-	size_t used = (size_t)snprintf(text, sizeof text, "%s", prefix), level = 0;
-	for (const char *at = slot->row->name; *at && used + 16 < sizeof text; at++) {
+	size_t used = 0, level = 0;
+	for (const char *at = row->name; *at; at++) {
+		if (used + 12 > size) return false;
 		if (*at == '{') {
-			used += (size_t)snprintf(text + used, sizeof text - used, "%u", index[level++]);
+			used += (size_t)snprintf(text + used, size - used, "%u", index[level++ & 1]);
 			at += 2;
 		} else {
 			text[used++] = *at;
 		}
 	}
-	char *name = ckpt_arena_copy(&model->arena, text, used);
+	text[used] = '\0';
+	return true;
+}
+
+static bool write_name(ckpt_model *model, ckpt_slot *slot, const uint32_t index[2])
+{
+	const char *prefix = slot->row->parts & model->arch->body ? model->class->prefix : "";
+	char text[256];
+	size_t used = (size_t)snprintf(text, sizeof text, "%s", prefix);
+	if (!ckpt_row_name(slot->row, index, text + used, sizeof text - used)) return false;
+	char *name = ckpt_arena_copy(&model->arena, text, strlen(text));
 	slot->name = name;
 	slot->local = name ? name + strlen(prefix) : NULL;
 	return name;
@@ -161,3 +170,8 @@ uint64_t ckpt_model_parameters(const ckpt_model *model)
 
 const char *ckpt_model_type(const ckpt_model *model) { return model->arch->type; }
 const char *ckpt_model_class(const ckpt_model *model) { return model->class->name; }
+
+unsigned ckpt_model_stacks(const ckpt_model *model)
+{
+	return (unsigned)(model->arch->layers[0] != 0) + (unsigned)(model->arch->layers[1] != 0);
+}

@@ -56,6 +56,8 @@ struct ckpt_model {
 
 /* Every tensor that the class has under the config; nothing is bound. class NULL: the base model. */
 ckpt_model *ckpt_model_new(const ckpt_config *config, const ckpt_arch_class *class, ckpt_error *err);
+/* The local name of a row with its numbers filled in; false when it does not fit into size bytes. */
+bool ckpt_row_name(const ckpt_arch_row *row, const uint32_t index[2], char *text, size_t size);
 /* By local name; CKPT_NO_SLOT when the model has no such tensor. */
 size_t ckpt_model_find(const ckpt_model *model, const char *local);
 /* The tensor bound under the local name, or NULL. Complete after a bind without misfits. */
@@ -66,6 +68,8 @@ uint64_t ckpt_model_parameters(const ckpt_model *model);
 /* Binds the tensors of the checkpoint, which must outlive the model. Misfits are recorded, not failures; two tensors that
  * mean the same slot are refused. */
 bool ckpt_model_bind_to(ckpt_model *model, const ckpt_checkpoint *cp, ckpt_error *err);
+/* Floating point in whole bytes: what the weights of a model may be stored as. */
+bool ckpt_model_takes(ckpt_dtype dtype);
 /* The class that the config declares, or else the one whose heads the names show. `declared` tells which. */
 const ckpt_arch_class *ckpt_model_class_of(const ckpt_config *config, const ckpt_checkpoint *cp, bool *declared,
                                            ckpt_error *err);

@@ -20,7 +20,7 @@ static char *note_of(ckpt_arena *a, const ckpt_model *model, const ckpt_misfit *
 		snprintf(text, sizeof text, "%s %s", ckpt_dtype_name(m->tensor->dtype), found);
 	} else {
 		ckpt_shape_text(model->slots[m->slot].rank, model->slots[m->slot].shape, wanted, sizeof wanted);
-		bool dtype = m->tensor && ckpt_dtype_get(m->tensor->dtype)->kind != CKPT_CLASS_FLOAT;
+		bool dtype = m->tensor && !ckpt_model_takes(m->tensor->dtype);
 		if (m->kind == CKPT_MISSING)
 			snprintf(text, sizeof text, "wanted %s", wanted);
 		else if (dtype)

@@ -7,8 +7,7 @@
 
 /* Fields that are written down although they follow from others. When a file holds what would have been computed, a
  * change of the others changes them too; when it holds something else, they stay. */
-static const char *const derived[] = {"head_dim", "num_key_value_heads", "word_embed_proj_dim", "layer_types",
-                                      "num_decoder_layers"};
+static const char *const derived[] = {"head_dim", "num_key_value_heads", "word_embed_proj_dim", "layer_types"};
 enum { DERIVED = sizeof derived / sizeof derived[0] };
 
 static bool given(const ckpt_config *config, const char *const *keys, size_t count, const char *key)

@@ -335,5 +335,187 @@ class Binding(Case):
             self.assertEqual(seen["class"], cls)
 
 
+SHAPED = {
+    "bert": ("BertForMaskedLM", "num_hidden_layers", "bert.encoder.layer.{}."),
+    "roberta": ("RobertaForMaskedLM", "num_hidden_layers", "roberta.encoder.layer.{}."),
+    "electra": ("ElectraForMaskedLM", "num_hidden_layers", "electra.encoder.layer.{}."),
+    "distilbert": ("DistilBertForMaskedLM", "n_layers", "distilbert.transformer.layer.{}."),
+    "gpt2": ("GPT2LMHeadModel", "n_layer", "transformer.h.{}."),
+    "bart": ("BartForConditionalGeneration", "encoder_layers", "model.encoder.layers.{}."),
+    "llama": ("LlamaForCausalLM", "num_hidden_layers", "model.layers.{}."),
+    "mistral": ("MistralForCausalLM", "num_hidden_layers", "model.layers.{}."),
+    "qwen2": ("Qwen2ForCausalLM", "num_hidden_layers", "model.layers.{}."),
+    "opt": ("OPTForCausalLM", "num_hidden_layers", "model.decoder.layers.{}."),
+    "t5": ("T5ForConditionalGeneration", "num_layers", "encoder.block.{}."),
+}
+
+
+class Reshaping(Case):
+    """Reshaped folders load in transformers, and what was kept is bit for bit the same."""
+
+    def saved(self, kind, **more):
+        cls = getattr(transformers, SHAPED[kind][0])
+        model = cls(transformers.AutoConfig.for_model(kind, **(VARIANTS[kind][0] | more)))
+        for t in model.parameters():
+            torch.nn.init.normal_(t)
+        model.save_pretrained(self.path(kind))
+        return cls, model
+
+    def reshaped(self, cls, kind, out, *args):
+        self.ckpt("reconfigure", self.path(kind), self.path(out), "--no-sync", *args)
+        model, info = cls.from_pretrained(self.path(out), output_loading_info=True)
+        self.assertFalse(any(info.values()), info)
+        return model
+
+    def equal(self, a, b, names=None):
+        for name in names or a:
+            self.assertTrue(torch.equal(a[name], b[name]), name)
+
+    def test_first_layers(self):
+        for kind, (_, key, _) in SHAPED.items():
+            with self.subTest(kind):
+                cls, _ = self.saved(kind)
+                made = self.reshaped(cls, kind, kind + "-2", "--set", f"{key}=2")
+                want = cls.from_pretrained(self.path(kind), **{key: 2})
+                self.assertEqual(list(made.state_dict()), list(want.state_dict()))
+                self.equal(made.state_dict(), want.state_dict())
+                self.assertEqual(getattr(made.config, key), 2)
+
+    def test_picked_layers(self):
+        for kind, (_, _, layer) in SHAPED.items():
+            with self.subTest(kind):
+                cls, model = self.saved(kind)
+                flag = "--encoder-layers" if kind in ("bart", "t5") else "--layers"
+                made = self.reshaped(cls, kind, kind + "-picked", flag, "2,0-1,0").state_dict()
+                old = model.state_dict()
+                for name, t in made.items():
+                    for now, then in enumerate((2, 0, 1, 0)):
+                        if name.startswith(layer.format(now)) and "relative_attention_bias" not in name:
+                            name = name.replace(layer.format(now), layer.format(then))
+                            break
+                    self.assertTrue(torch.equal(t, old[name]), name)
+
+    def test_more_layers(self):
+        for kind, (_, key, layer) in SHAPED.items():
+            with self.subTest(kind):
+                cls, model = self.saved(kind)
+                made = self.reshaped(cls, kind, kind + "-more", "--set", f"{key}=5", "--seed", "4").state_dict()
+                self.equal(model.state_dict(), made, [n for n in model.state_dict()])
+                new = [n for n in made if n.startswith(layer.format(4))]
+                self.assertTrue(new)
+                fresh = cls(transformers.AutoConfig.from_pretrained(self.path(kind + "-more"))).state_dict()
+                for name in new:
+                    if fresh[name].dim() == 2:
+                        self.assertLess(abs(float(made[name].std() / fresh[name].std()) - 1), 0.3, name)
+                    else:
+                        self.assertTrue(torch.equal(made[name], fresh[name]), name)
+
+    def test_vocabulary(self):
+        for kind in SHAPED:
+            with self.subTest(kind):
+                cls, model = self.saved(kind)
+                old = model.state_dict()
+                for size in (20, 45):
+                    made = self.reshaped(cls, kind, f"{kind}-{size}", "--vocab-size", size)
+                    want = cls.from_pretrained(self.path(kind))
+                    want.resize_token_embeddings(size, mean_resizing=False)
+                    self.assertEqual(made.config.vocab_size, size)
+                    for name, t in want.state_dict().items():
+                        mine = made.state_dict()[name]
+                        self.assertEqual(mine.shape, t.shape, name)
+                        rows = (slice(None), slice(0, min(size, 37))) if name == "final_logits_bias" else slice(0, min(size, 37))
+                        if t.shape == old[name].shape:
+                            self.assertTrue(torch.equal(mine, t), name)
+                        else:
+                            self.assertTrue(torch.equal(mine[rows], old[name][rows]), name)
+                    grown = made.get_input_embeddings().weight
+                    if size == 45:
+                        mean = old[[n for n in old if old[n].shape == (37, grown.shape[1])][0]].double().mean(0)
+                        self.assertTrue(torch.allclose(grown[37:].double(), mean.expand(8, -1), atol=1e-6))
+                    self.assertEqual(ties(made.state_dict()), ties(want.state_dict()))
+                self.reshaped(cls, kind, kind + "-padded", "--pad-to-multiple-of", "16", "--new-rows", "init")
+
+    def test_positions(self):
+        for kind in ("bert", "roberta", "distilbert", "gpt2", "bart", "opt", "llama"):
+            cls, model = self.saved(kind)
+            for size in (12, 40):
+                with self.subTest(f"{kind} {size}"):
+                    made = self.reshaped(cls, kind, f"{kind}-p{size}", "--max-position-embeddings", size)
+                    for name, t in model.state_dict().items():
+                        rows = min(len(t), len(made.state_dict()[name]))
+                        self.assertTrue(torch.equal(t[:rows], made.state_dict()[name][:rows]), name)
+                    self.assertEqual(made.config.max_position_embeddings, size)
+
+    def test_heads(self):
+        for kind in TYPES:
+            first = transformers.AutoConfig.for_model(kind, **VARIANTS[kind][0])
+            base = classes(kind)
+            origin = [c for c in base if c.__name__.endswith("Model") and "LMHead" not in c.__name__
+                      and "DoubleHeads" not in c.__name__ and "Encoder" not in c.__name__][0]
+            model = origin(first)
+            model.save_pretrained(self.path(kind))
+            for cls in base:
+                with self.subTest(cls.__name__):
+                    made = self.reshaped(cls, kind, f"{kind}-{cls.__name__}", "--head", cls.__name__).state_dict()
+                    old = model.state_dict()
+                    for name, t in made.items():
+                        tail = [n for n in old if name == n or name.endswith("." + n)]
+                        if tail and old[tail[0]].shape == t.shape and name.split(".")[0] != "cls":
+                            self.assertTrue(torch.equal(t, old[tail[0]]), name)
+                    # and back
+                    self.ckpt("reconfigure", self.path(f"{kind}-{cls.__name__}"), self.path("back"), "--head", origin.__name__,
+                              "--force", "--no-sync")
+                    again, info = origin.from_pretrained(self.path("back"), output_loading_info=True)
+                    self.assertFalse(any(info.values()), info)
+
+    def test_from_torch_and_shards(self):
+        cls, model = self.saved("bert")
+        self.ckpt("convert", "--to", "torch", "--max-shard-size", "20kB", self.path("bert"), self.path("parts") + "/")
+        made = self.reshaped(cls, "parts", "short", "--set", "num_hidden_layers=1")
+        self.equal(made.state_dict(), model.state_dict())
+        self.ckpt("reconfigure", self.path("parts"), self.path("t") + "/", "--to", "torch", "--layers", "2,1")
+        state = torch.load(self.path("t", "pytorch_model.bin"), weights_only=True)
+        self.assertTrue(torch.equal(state["bert.encoder.layer.0.output.dense.weight"],
+                                    model.state_dict()["bert.encoder.layer.2.output.dense.weight"]))
+        self.assertEqual(ties(state), {k: v for k, v in ties(model.state_dict()).items() if k in state})
+
+    def test_real_sizes(self):
+        """bert-base, gpt2, bart-base and a slice of Llama: the same weights, and the same outputs as transformers' own cut."""
+        ids = torch.tensor([[5, 77, 1024, 9, 3]])
+        for kind, cls, settings, key in (
+            ("bert", "BertModel", {}, "num_hidden_layers"), ("gpt2", "GPT2LMHeadModel", {}, "n_layer"),
+            ("bart", "BartModel", dict(d_model=768, encoder_layers=6, decoder_layers=6, encoder_ffn_dim=3072,
+                                       decoder_ffn_dim=3072, encoder_attention_heads=12, decoder_attention_heads=12), "decoder_layers"),
+            ("llama", "LlamaForCausalLM", dict(num_hidden_layers=3, hidden_size=1024, intermediate_size=2752,
+                                               num_attention_heads=16, num_key_value_heads=4), "num_hidden_layers"),
+        ):
+            with self.subTest(kind):
+                cls = getattr(transformers, cls)
+                torch.manual_seed(1)
+                cls(transformers.AutoConfig.for_model(kind, **settings)).save_pretrained(self.path(kind))
+                made = self.reshaped(cls, kind, kind + "-2", "--set", f"{key}=2").eval()
+                want = cls.from_pretrained(self.path(kind), **{key: 2}).eval()
+                self.equal(made.state_dict(), want.state_dict())
+                with torch.no_grad():
+                    self.assertTrue(torch.equal(made(ids)[0], want(ids)[0]))
+                for folder in (kind, kind + "-2"):
+                    for name in os.listdir(self.path(folder)):
+                        os.remove(self.path(folder, name))
+
+    def test_refusals(self):
+        cls, model = self.saved("bert")
+        self.assertIn("no layer 3", self.ckpt("reconfigure", self.path("bert"), self.path("x"), "--layers", "0,3", fails=True))
+        state = model.state_dict()
+        del state["bert.encoder.layer.1.output.dense.bias"]
+        os.remove(self.path("bert", "model.safetensors"))
+        torch.save(state, self.path("bert", "pytorch_model.bin"))
+        said = self.ckpt("reconfigure", self.path("bert"), self.path("x"), "--set", "num_hidden_layers=2", fails=True)
+        self.assertIn("bert.encoder.layer.1.output.dense.bias is missing", said)
+        self.assertFalse(os.path.exists(self.path("x")))
+        table = self.ckpt("reconfigure", "--dry-run", self.path("bert"), self.path("x"), "--layers", "2,0,0")
+        self.assertIn("moved", table)
+        self.assertFalse(os.path.exists(self.path("x")))
+
+
 if __name__ == "__main__":
     unittest.main()
