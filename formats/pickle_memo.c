@@ -2,7 +2,6 @@
 #include "pickle_memo.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct ckpt_pickle_memo_slot {
 	ckpt_value *value; /* NULL: empty */
@@ -25,7 +24,7 @@ static struct ckpt_pickle_memo_slot *slot_of(struct ckpt_pickle_memo_slot *slots
 
 ckpt_value *ckpt_pickle_memo_get(const ckpt_pickle_memo *m, uint32_t number)
 {
-	if (number < m->dense_size && m->dense[number]) return m->dense[number];
+	if (number < m->dense_used && m->dense[number]) return m->dense[number];
 	return m->sparse_size ? slot_of(m->sparse, m->sparse_size, number)->value : NULL;
 }
 
@@ -35,7 +34,6 @@ static bool grow_dense(ckpt_pickle_memo *m, uint32_t number)
 	while (size <= number) size *= 2;
 	ckpt_value **dense = realloc(m->dense, size * sizeof *dense);
 	if (!dense) return false;
-	memset(dense + m->dense_size, 0, (size - m->dense_size) * sizeof *dense);
 	m->dense = dense;
 	m->dense_size = size;
 	return true;
@@ -72,6 +70,7 @@ bool ckpt_pickle_memo_put(ckpt_pickle_memo *m, uint32_t number, ckpt_value *v)
 	if (is_new) m->entries++;
 	if (near) {
 		if (number >= m->dense_size && !grow_dense(m, number)) return false;
+		while (m->dense_used <= number) m->dense[m->dense_used++] = NULL;
 		m->dense[number] = v;
 		return true;
 	}

@@ -9,7 +9,7 @@
 
 typedef struct ckpt_pickle_memo {
 	ckpt_value **dense;
-	size_t dense_size;
+	size_t dense_size, dense_used; /* what lies behind the used ones was never written */
 	struct ckpt_pickle_memo_slot *sparse;
 	size_t sparse_size, sparse_count;
 	uint64_t puts;    /* entries stored so far, overwritten ones too */

@@ -7,7 +7,8 @@
  * that all collide. Start with ckpt_text_index_init. */
 typedef struct ckpt_text_index {
 	struct ckpt_text_slot *slots;
-	size_t size, count; /* size is a power of two */
+	struct ckpt_text_entry *entries;
+	size_t size, count; /* of slots, a power of two; of entries, at most half of that */
 	uint64_t seed;
 	bool fold; /* ASCII letters match in either case */
 } ckpt_text_index;

@@ -27,6 +27,7 @@ typedef struct reader {
 	char *pickle_name;
 	size_t folder; /* length of "FOLDER/" in front of each name */
 	bool big_endian, script, module;
+	size_t next;   /* record after that of the storage found last */
 	size_t unused; /* records of storages that nothing refers to */
 } reader;
 
@@ -161,15 +162,28 @@ static bool read_byteorder(reader *r, ckpt_error *err)
 
 /* ---- storages ---- */
 
+/* Storages and their records are in one order as a rule, so that the next record is the one that is wanted. */
+static const ckpt_zip_entry *storage_record(reader *r, const char *key, size_t length)
+{
+	const ckpt_zip_entry *e = r->next < ckpt_zip_count(r->zip) ? ckpt_zip_at(r->zip, r->next) : NULL;
+	bool next = e && e->name_length == r->folder + 5 + length && memcmp(e->name + r->folder, "data/", 5) == 0 &&
+	            memcmp(e->name + r->folder + 5, key, length) == 0;
+	if (!next) {
+		char *name = malloc(5 + length);
+		if (!name) return NULL;
+		memcpy(name, "data/", 5);
+		memcpy(name + 5, key, length);
+		e = record(r, name, 5 + length);
+		free(name);
+	}
+	if (e) r->next = ckpt_zip_index(r->zip, e) + 1;
+	return e;
+}
+
 static bool storage_source(reader *r, size_t i, ckpt_error *err)
 {
 	const ckpt_torch_storage *s = ckpt_torch_storage_at(r->torch, i);
-	char *name = malloc(5 + s->key_length);
-	if (!name) return ckpt_fail_nomem(err);
-	memcpy(name, "data/", 5);
-	memcpy(name + 5, s->key, s->key_length);
-	const ckpt_zip_entry *e = record(r, name, 5 + s->key_length);
-	free(name);
+	const ckpt_zip_entry *e = storage_record(r, s->key, s->key_length);
 	if (!e)
 		return ckpt_fail(err, CKPT_E_FORMAT,
 		                 "its storage, record data/%.200s of %llu bytes, is missing from the archive", s->key,

@@ -21,8 +21,10 @@ enum { LOCAL = 30, DESCRIPTOR = 24 };
 enum { FLAG_DESCRIPTOR = 8 };
 enum {
 	WINDOW = 256 * 1024, /* holds any header (30 + 2 * 65535 bytes) and a small record */
-	DENSE = 16 * 1024,   /* records that are closer than this are read many at a time */
-	SPARSE_READ = 512    /* else this much: a header of torch and the descriptor in front of it */
+	DENSE = 2 * 1024,    /* headers that are closer than this are read many at a time */
+	CHECK_IN_ALL =
+	    64 << 20,     /* bytes of small records whose CRC is compared here; that of others when they are read */
+	SPARSE_READ = 512 /* else this much: a header of torch and the descriptor in front of it */
 };
 
 typedef struct window {
@@ -131,11 +133,15 @@ static bool check_header(const ckpt_zip *z, ckpt_zip_entry *e, window *w, uint64
 	return check_stated(z, e, h, h + LOCAL + name, extra, err);
 }
 
-/* The CRC of a small stored record, whose bytes came with the header. */
+/* The CRC is compared here for a small stored record, whose bytes come with the header. */
+static bool is_small(const ckpt_zip *z, const ckpt_zip_entry *e, uint64_t checked)
+{
+	return !z->options.skip_crc && e->method == CKPT_ZIP_STORED && e->size && e->size <= CKPT_ZIP_SMALL && e->crc &&
+	       checked + e->size <= CHECK_IN_ALL;
+}
+
 static bool check_small(const ckpt_zip *z, ckpt_zip_entry *e, window *w, size_t ahead, ckpt_error *err)
 {
-	if (z->options.skip_crc || e->method != CKPT_ZIP_STORED || e->size > CKPT_ZIP_SMALL || !e->size) return true;
-	if (!e->crc) return true;
 	const uint8_t *data = look(w, e->data, (size_t)e->size, ahead, err);
 	if (!data) return false;
 	uint32_t crc = ckpt_crc32(0, data, (size_t)e->size);
@@ -187,6 +193,7 @@ static bool check_first(const ckpt_zip *z, uint64_t first, ckpt_error *err)
 bool ckpt_zip_check_locals(ckpt_zip *z, ckpt_error *err)
 {
 	bool ok = false;
+	uint64_t checked = 0;
 	window *w = malloc(sizeof *w);
 	ckpt_zip_entry **sorted = sort_entries(z);
 	if (!w || !sorted) {
@@ -208,10 +215,12 @@ bool ckpt_zip_check_locals(ckpt_zip *z, ckpt_error *err)
 				goto done;
 			continue;
 		}
-		size_t ahead = next - e->at <= DENSE ? WINDOW : SPARSE_READ;
+		bool small = is_small(z, e, checked);
+		size_t ahead = small || next - e->at <= DENSE ? WINDOW : SPARSE_READ;
 		if (!check_header(z, e, w, next, ahead, err)) goto done;
 		if (e->faulty) continue;
-		if (!check_small(z, e, w, ahead, err)) goto done;
+		if (small && !check_small(z, e, w, ahead, err)) goto done;
+		if (small) checked += e->size;
 		/* the descriptor and the next header come with one read */
 		if (!check_gap(z, e, w, next, SPARSE_READ, err)) goto done;
 	}

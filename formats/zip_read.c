@@ -69,6 +69,7 @@ bool ckpt_zip_extra64(const uint8_t *extra, size_t length, unsigned want, uint64
 /* What a name may not be: empty, a path that leaves its folder, text that harms a terminal, another file's name. */
 static const char *bad_name(const char *name, size_t length)
 {
+	unsigned char all = 0;
 	if (length == 0) return "its name is empty";
 	if (length > CKPT_ZIP_NAME_MOST) return "its name is too long";
 	if (name[0] == '/') return "its name is an absolute path";
@@ -80,17 +81,17 @@ static const char *bad_name(const char *name, size_t length)
 			continue;
 		}
 		unsigned char c = (unsigned char)name[i];
+		all |= c;
 		if (c < 0x20 || c == 0x7f) return "its name holds a control character";
 		if (c == '\\') return "its name holds a backslash";
 	}
-	return NULL;
+	return all & 0x80 && ckpt_utf8_check(name, length) != SIZE_MAX ? "its name is not UTF-8" : NULL;
 }
 
 static bool check_entry(ckpt_zip *z, ckpt_zip_entry *e, ckpt_error *err)
 {
 	uint64_t at = e->at;
 	const char *why = bad_name(e->name, e->name_length);
-	if (!why && ckpt_utf8_check(e->name, e->name_length) != SIZE_MAX) why = "its name is not UTF-8";
 	if (why && !ckpt_zip_fail(z, CKPT_ZIP_NAME, e, at, err, "%s", why)) return false;
 	if ((e->flags & (FLAG_ENCRYPTED | FLAG_STRONG | FLAG_MASKED)) &&
 	    !ckpt_zip_fail(z, CKPT_ZIP_ENCRYPTED, e, at, err, "it is marked as encrypted (flags 0x%04x)", e->flags))
