@@ -6,7 +6,7 @@
 
 typedef struct options {
 	ckpt_list sets;
-	const char *version;
+	const char *version, *type;
 	bool json;
 } options;
 
@@ -14,7 +14,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 {
 	const options *o = call->options;
 	int code = CKPT_EXIT_BY_ERROR;
-	ckpt_config *config = ckpt_sets_open(call, call->arguments[0], err);
+	ckpt_config *config = ckpt_sets_open(call, call->arguments[0], o->type, err);
 	if (!config || !ckpt_sets_apply(config, &o->sets, err)) goto done;
 	const char *text = ckpt_config_json(config, o->version, err);
 	if (!text) goto done;
@@ -42,6 +42,8 @@ static const ckpt_paragraph description[] = {
 static const ckpt_option table[] = {
 	{"set", 's', CKPT_OPTION_LIST, offsetof(options, sets), "KEY=VALUE",
 	 "change a field; the value as in JSON, strings without quotes", 0, 0},
+	{"type", 0, CKPT_OPTION_TEXT, offsetof(options, type), "TYPE",
+	 "the model type, where a config does not say (else it is recognised by the tensors beside it)", 0, 0},
 	{"transformers-version", 0, CKPT_OPTION_TEXT, offsetof(options, version), "VERSION",
 	 "write this version, in the form that transformers 4 or 5 writes (default: 5.24.0)", 0, 0},
 	{"json", 0, CKPT_OPTION_FLAG, offsetof(options, json), NULL, "print JSON; it is what is printed anyway", 0, 0},

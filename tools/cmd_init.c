@@ -8,7 +8,7 @@
 
 typedef struct options {
 	ckpt_list sets;
-	const char *head, *to, *version;
+	const char *head, *to, *version, *type;
 	uint64_t seed, max_shard;
 	ckpt_dtype dtype;
 	bool force, no_sync;
@@ -54,7 +54,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	                          .dtype = o->dtype,
 	                          .class_name = o->head,
 	                          .aliases = ckpt_model_target_holds_aliases(&target)};
-	config = ckpt_sets_open(call, call->arguments[0], err);
+	config = ckpt_sets_open(call, call->arguments[0], o->type, err);
 	if (!config || !ckpt_sets_apply(config, &o->sets, err)) goto done;
 	cp = ckpt_init(config, &init, err);
 	if (!cp || !write_configs(config, o->version, &target, &generation, err)) goto done;
@@ -91,6 +91,8 @@ static const ckpt_option table[] = {
 	{"to", 0, CKPT_OPTION_TEXT, offsetof(options, to), "FORMAT", "write this format (see `ckpt help formats`)", 0, 0},
 	{"max-shard-size", 0, CKPT_OPTION_SIZE, offsetof(options, max_shard), "SIZE",
 	 "split into files of at most this size (`5GB`, `500MB`, `1GiB`) with an index", 1, 0},
+	{"type", 0, CKPT_OPTION_TEXT, offsetof(options, type), "TYPE",
+	 "the model type, where a config does not say (else it is recognised by the tensors beside it)", 0, 0},
 	{"transformers-version", 0, CKPT_OPTION_TEXT, offsetof(options, version), "VERSION",
 	 "write `config.json` as this version of transformers does (default: 5.24.0)", 0, 0},
 	{"force", 'f', CKPT_OPTION_FLAG, offsetof(options, force), NULL, "replace what is there", 0, 0},

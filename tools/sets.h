@@ -9,6 +9,6 @@ void ckpt_sets_free(const ckpt_list *sets, char **keys, const char **values);
 /* Applies --set options, all at once. */
 bool ckpt_sets_apply(ckpt_config *config, const ckpt_list *sets, ckpt_error *err);
 /* The config of a model type ("bert"), a config.json or a folder. A name that is both a type and a path is the type,
- * and a remark says so. */
-ckpt_config *ckpt_sets_open(const ckpt_call *call, const char *name, ckpt_error *err);
+ * and a remark says so. type: what the model is, where the file does not say; NULL: seen by the tensors beside it. */
+ckpt_config *ckpt_sets_open(const ckpt_call *call, const char *name, const char *type, ckpt_error *err);
 #endif

@@ -117,11 +117,16 @@ static void unbind(ckpt_model *model)
 bool ckpt_model_bind_to(ckpt_model *model, const ckpt_checkpoint *cp, ckpt_error *err)
 {
 	bool ok = false;
-	bool *exact = calloc(model->count ? model->count : 1, sizeof *exact);
-	if (!exact) return ckpt_fail_nomem(err);
+	bool *exact = calloc(model->count + 1, sizeof *exact);
+	const char **names = calloc(cp->count + 1, sizeof *names);
+	if (!exact || !names) {
+		ckpt_fail_nomem(err);
+		goto done;
+	}
 	unbind(model);
 	model->source = cp;
-	model->wrapper = ckpt_model_find_wrapper(model, cp);
+	for (size_t i = 0; i < cp->count; i++) names[i] = cp->tensors[i].name;
+	ckpt_model_find_wrapper(model, names, cp->count);
 	for (size_t i = 0; i < cp->count; i++)
 		if (!place(model, &cp->tensors[i], exact, err)) goto done;
 	if (!check_shapes(model, err)) goto done;
@@ -136,38 +141,89 @@ bool ckpt_model_bind_to(ckpt_model *model, const ckpt_checkpoint *cp, ckpt_error
 	ok = true;
 done:
 	free(exact);
+	free(names);
 	return ok;
 }
 
-/* How badly a class fits: tensors that it lacks or does not know. */
-static bool misfit_of(const ckpt_config *config, const ckpt_arch_class *class, const ckpt_checkpoint *cp, size_t *out,
-                      ckpt_error *err)
+/* ---- the class ------------------------------------------------------------------------------------------------- */
+
+/* No layer but the first: every number in the name is 0. Classes differ in heads and whole stacks, not in layers. */
+static bool is_of_first_layer(const char *name)
 {
-	ckpt_model *model = ckpt_model_new(config, class, err);
-	bool ok = model && ckpt_model_bind_to(model, cp, err);
-	if (ok) *out = model->misfit_count;
+	for (const char *at = name; at; at = strchr(at, '.') ? strchr(at, '.') + 1 : NULL) {
+		size_t digits = strspn(at, "0123456789");
+		if (digits && (at[digits] == '.' || !at[digits]) && (digits > 1 || *at != '0') && at != name) return false;
+	}
+	return true;
+}
+
+/* How badly a class fits the tensors of the first layer and around it: how many it lacks or does not know. */
+static bool misfits_of(const ckpt_config *config, const ckpt_arch_class *class, const char *const *names,
+                       const ckpt_tensor *const *tensors, size_t count, size_t *out, ckpt_error *err)
+{
+	ckpt_config first = *config;
+	bool exact;
+	*out = 0;
+	for (const ckpt_arch_row *row = config->arch->rows; row->name; row++)
+		for (const char *open = strchr(row->name, '{'); open; open = strchr(open + 1, '{'))
+			first.dims[CKPT_SYMBOL(open[1])] = 1;
+	ckpt_model *model = ckpt_model_new(&first, class, err);
+	if (!model) return false;
+	ckpt_model_find_wrapper(model, names, count);
+	for (size_t i = 0; i < count; i++) {
+		size_t slot = ckpt_model_spell(model, names[i], &exact);
+		if (slot == CKPT_NO_SLOT)
+			*out += !ckpt_arch_ignores(model->arch, names[i]);
+		else
+			model->slots[slot].tensor = tensors[i];
+	}
+	for (size_t i = 0; i < model->count; i++) {
+		const ckpt_slot *slot = &model->slots[i];
+		bool may_lack = slot->tied != CKPT_NO_SLOT || slot->row->flags & CKPT_ROW_BUFFER;
+		*out += slot->tensor ? !fits(slot, slot->tensor) : !may_lack;
+	}
 	ckpt_model_free(model);
-	return ok;
+	return true;
+}
+
+static const ckpt_arch_class *best_class(const ckpt_config *config, const ckpt_checkpoint *cp, ckpt_error *err)
+{
+	const ckpt_arch_class *best = config->arch->classes;
+	size_t least = SIZE_MAX, misfits, count = 0;
+	const char **names = calloc(cp->count + 1, sizeof *names);
+	const ckpt_tensor **tensors = calloc(cp->count + 1, sizeof *tensors);
+	if (!names || !tensors) {
+		ckpt_fail_nomem(err);
+		best = NULL;
+	}
+	for (size_t i = 0; best && i < cp->count; i++) {
+		if (!is_of_first_layer(cp->tensors[i].name)) continue;
+		names[count] = cp->tensors[i].name;
+		tensors[count++] = &cp->tensors[i];
+	}
+	for (const ckpt_arch_class *c = config->arch->classes; best && c->name; c++) {
+		if (!misfits_of(config, c, names, tensors, count, &misfits, err)) {
+			best = NULL;
+		} else if (misfits < least) {
+			least = misfits;
+			best = c;
+		}
+	}
+	free(names);
+	free(tensors);
+	return best;
 }
 
 const ckpt_arch_class *ckpt_model_class_of(const ckpt_config *config, const ckpt_checkpoint *cp, bool *declared,
                                            ckpt_error *err)
 {
 	const ckpt_node *list = ckpt_config_get(config, "architectures");
-	const ckpt_arch_class *best = config->arch->classes;
-	size_t least = SIZE_MAX, misfits;
 	*declared = false;
-	for (const ckpt_node *n = list ? list->child : NULL; n; n = n->next) {
+	for (const ckpt_node *n = list && list->kind == CKPT_NODE_LIST ? list->child : NULL; n; n = n->next) {
 		const ckpt_arch_class *class = ckpt_arch_class_find(config->arch, n->text);
 		if (!class || strcmp(class->name, n->text) != 0) continue;
 		*declared = true;
 		return class;
 	}
-	for (const ckpt_arch_class *c = config->arch->classes; cp && c->name; c++) {
-		if (!misfit_of(config, c, cp, &misfits, err)) return NULL;
-		if (misfits >= least) continue;
-		least = misfits;
-		best = c;
-	}
-	return best;
+	return cp ? best_class(config, cp, err) : config->arch->classes;
 }

@@ -5,32 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The place of the term among those seen, or a new one; NULL when there is no more room. */
-static uint64_t *term_value(ckpt_sizes *sizes, const char *text, size_t length, bool *seen)
+/* The place of the term among those seen, or the count of them. */
+static size_t find_term(const ckpt_sizes *sizes, const char *text, size_t length)
 {
-	*seen = true;
-	for (size_t i = 0; i < sizes->count; i++)
-		if (sizes->terms[i].length == length && !memcmp(sizes->terms[i].text, text, length)) return &sizes->terms[i].value;
-	*seen = false;
-	if (sizes->count == CKPT_MOST_TERMS) return NULL;
-	sizes->terms[sizes->count].text = text;
-	sizes->terms[sizes->count].length = length;
-	return &sizes->terms[sizes->count++].value;
+	size_t i = 0;
+	while (i < sizes->count && (sizes->terms[i].length != length || memcmp(sizes->terms[i].text, text, length))) i++;
+	return i;
 }
 
-static bool take_axes(ckpt_sizes *sizes, const char *shape, const ckpt_tensor *t)
+/* Goes through the axes: compares with what was seen, and with `keep` remembers what was not. A term that stands twice in
+ * one shape is compared only once it is kept. */
+static bool walk_axes(ckpt_sizes *sizes, const char *shape, const ckpt_tensor *t, bool keep)
 {
 	uint32_t axis = 0;
 	for (const char *at = shape; *at; axis++) {
-		size_t length = strcspn(at, ",");
-		bool seen;
-		if (axis == t->rank) return false;
-		if (strspn(at, "0123456789") == length) {
-			if (strtoull(at, NULL, 10) != t->shape[axis]) return false;
-		} else {
-			uint64_t *value = term_value(sizes, at, length, &seen);
-			if (!value || (seen && *value != t->shape[axis])) return false;
-			*value = t->shape[axis];
+		size_t length = strcspn(at, ","), i = find_term(sizes, at, length);
+		bool number = strspn(at, "0123456789") == length, seen = i < sizes->count;
+		if (axis == t->rank || (!number && i == CKPT_MOST_TERMS)) return false;
+		if (number ? strtoull(at, NULL, 10) != t->shape[axis] : seen && sizes->terms[i].value != t->shape[axis]) return false;
+		if (keep && !number && !seen) {
+			sizes->terms[i].text = at;
+			sizes->terms[i].length = length;
+			sizes->terms[i].value = t->shape[axis];
+			sizes->count++;
 		}
 		at += length + (at[length] == ',');
 	}
@@ -39,14 +36,17 @@ static bool take_axes(ckpt_sizes *sizes, const char *shape, const ckpt_tensor *t
 
 bool ckpt_sizes_take(ckpt_sizes *sizes, const ckpt_arch_row *row, const uint32_t index[2], const ckpt_tensor *t)
 {
-	ckpt_sizes more = *sizes;
-	if (!take_axes(&more, row->shape, t)) return false;
+	size_t before = sizes->count;
+	if (!walk_axes(sizes, row->shape, t, false)) return false;
+	if (!walk_axes(sizes, row->shape, t, true)) {
+		sizes->count = before;
+		return false;
+	}
 	const char *open = strchr(row->name, '{');
 	for (unsigned level = 0; open && level < 2; level++, open = strchr(open + 1, '{')) {
-		uint64_t *layers = &more.layers[CKPT_SYMBOL(open[1])];
+		uint64_t *layers = &sizes->layers[CKPT_SYMBOL(open[1])];
 		if (*layers <= index[level]) *layers = (uint64_t)index[level] + 1;
 	}
-	*sizes = more;
 	return true;
 }
 

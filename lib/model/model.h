@@ -82,8 +82,8 @@ void ckpt_model_refuse_class(const ckpt_arch *arch, const char *name, ckpt_error
 size_t ckpt_model_spell(const ckpt_model *model, const char *name, bool *exact);
 /* Names that are of no use to any model of the type. */
 bool ckpt_arch_ignores(const ckpt_arch *arch, const char *name);
-/* The text in front of every name ("module.", "0.auto_model."), copied into the arena; "" when there is none. */
-const char *ckpt_model_find_wrapper(ckpt_model *model, const ckpt_checkpoint *cp);
+/* Sets model->wrapper to what stands in front of the names ("module.", "0.auto_model."), or to "". */
+void ckpt_model_find_wrapper(ckpt_model *model, const char *const *names, size_t count);
 
 /* recognise.c: the type whose table fits the names and shapes; NULL with an error that names the types when none or
  * several do. */

@@ -102,11 +102,31 @@ static bool class_covers(const ckpt_arch *arch, const ckpt_arch_class *class, co
 /* "bert." names its type; "model." names nobody. */
 static bool prefix_speaks(const ckpt_arch *arch) { return behind(arch->prefix, arch->type) != NULL; }
 
+static bool has_name(const ckpt_checkpoint *cp, const char *wrapper, const char *prefix, const char *local)
+{
+	char name[512];
+	int length = snprintf(name, sizeof name, "%s%s%s", wrapper, prefix, local);
+	return length < (int)sizeof name && ckpt_checkpoint_index_of(cp, name) != SIZE_MAX;
+}
+
+/* A quick look before all names are matched: is any table or norm outside the layers there? */
+static bool may_fit(const ckpt_arch *arch, const ckpt_checkpoint *cp, const char *wrapper)
+{
+	for (const ckpt_arch_row *row = arch->rows; row->name; row++) {
+		if (!(row->parts & arch->body) || row->tied || row->when || strchr(row->name, '{')) continue;
+		if (has_name(cp, wrapper, "", row->name) || has_name(cp, wrapper, arch->prefix, row->name)) return true;
+		for (const char *const *p = arch->old_prefixes; p && *p; p++)
+			if (has_name(cp, wrapper, *p, row->name)) return true;
+	}
+	return false;
+}
+
 static bool fits(const ckpt_arch *arch, const ckpt_checkpoint *cp, const char *wrapper, ckpt_sizes *sizes)
 {
 	uint64_t hits[CKPT_MOST_ROWS / 64] = {0};
 	uint32_t when;
 	memset(sizes, 0, sizeof *sizes);
+	if (!may_fit(arch, cp, wrapper)) return false;
 	for (size_t i = 0; i < cp->count; i++) {
 		const char *name = behind(cp->tensors[i].name, wrapper);
 		if (!name) name = cp->tensors[i].name;
@@ -123,7 +143,7 @@ static bool fits(const ckpt_arch *arch, const ckpt_checkpoint *cp, const char *w
 /* The prefix of some type that stands in a name: then it is of that type or of none. */
 static const ckpt_arch *named_by_prefix(const ckpt_checkpoint *cp, const char *wrapper)
 {
-	for (size_t i = 0; i < cp->count; i++) {
+	for (size_t i = 0; i < cp->count && i < 1000; i++) {
 		const char *name = behind(cp->tensors[i].name, wrapper);
 		for (size_t k = 0; name && ckpt_arch_at(k); k++)
 			if (prefix_speaks(ckpt_arch_at(k)) && behind(name, ckpt_arch_at(k)->prefix)) return ckpt_arch_at(k);

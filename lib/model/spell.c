@@ -85,35 +85,32 @@ size_t ckpt_model_spell(const ckpt_model *model, const char *name, bool *exact)
 	return i;
 }
 
-static size_t count_known(const ckpt_model *model, const ckpt_checkpoint *cp)
+static size_t count_known(const ckpt_model *model, const char *const *names, size_t count)
 {
 	size_t known = 0;
 	bool exact;
-	for (size_t i = 0; i < cp->count; i++) known += ckpt_model_spell(model, cp->tensors[i].name, &exact) != CKPT_NO_SLOT;
+	for (size_t i = 0; i < count; i++) known += ckpt_model_spell(model, names[i], &exact) != CKPT_NO_SLOT;
 	return known;
 }
 
-const char *ckpt_model_find_wrapper(ckpt_model *model, const ckpt_checkpoint *cp)
+/* What stands in front of the first name that is known behind one of its dots, or NULL. */
+static const char *propose(ckpt_model *model, const char *const *names, size_t count)
 {
-	const char *before = model->wrapper;
 	bool exact;
+	for (size_t i = 0; i < count; i++)
+		for (const char *dot = strchr(names[i], '.'); dot; dot = strchr(dot + 1, '.'))
+			if (find_spelt(model, dot + 1, &exact) != CKPT_NO_SLOT)
+				return ckpt_arena_copy(&model->arena, names[i], (size_t)(dot + 1 - names[i]));
+	return NULL;
+}
+
+void ckpt_model_find_wrapper(ckpt_model *model, const char *const *names, size_t count)
+{
 	model->wrapper = "";
-	size_t plain = count_known(model, cp), wrapped;
-	if (plain * 2 >= cp->count) goto done;
-	for (size_t i = 0; i < cp->count; i++) {
-		const char *name = cp->tensors[i].name;
-		for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
-			if (find_spelt(model, dot + 1, &exact) == CKPT_NO_SLOT) continue;
-			const char *wrapper = ckpt_arena_copy(&model->arena, name, (size_t)(dot + 1 - name));
-			if (!wrapper) goto done;
-			model->wrapper = wrapper;
-			wrapped = count_known(model, cp);
-			if (wrapped <= plain) model->wrapper = "";
-			goto done;
-		}
-	}
-done:;
-	const char *found = model->wrapper;
-	model->wrapper = before;
-	return found;
+	size_t plain = count_known(model, names, count);
+	if (plain * 2 >= count) return;
+	const char *wrapper = propose(model, names, count);
+	if (!wrapper) return;
+	model->wrapper = wrapper;
+	if (count_known(model, names, count) <= plain) model->wrapper = "";
 }
