@@ -489,7 +489,8 @@ typedef struct ckpt_forward_options {
  * used; only what is no plain range of a file is copied. */
 typedef struct ckpt_forward ckpt_forward;
 
-/* The model, which must outlive the pass, has to be complete (ckpt_model_complete). */
+/* The model, which must outlive the pass, has to be complete (ckpt_model_complete); only the pooler of a base model may be
+ * missing, and with it pooler_output. */
 CKPT_API ckpt_forward *ckpt_forward_new(const ckpt_model *model, ckpt_error *err);
 CKPT_API void ckpt_forward_free(ckpt_forward *f);
 /* One pass. The outputs are F32 or F64 tensors under transformers' names of fields (last_hidden_state, pooler_output, logits,

@@ -15,6 +15,7 @@
 	X(config)                                                                                                      \
 	X(init)                                                                                                        \
 	X(reconfigure)                                                                                                 \
+	X(forward)                                                                                                     \
 	X(help)                                                                                                        \
 	X(version)
 

@@ -200,17 +200,21 @@ static bool enter(ckpt_forward *f, const family *kin, ckpt_encoder *e, const int
 	       ckpt_forward_block(f, kin->projection, e->x, e->m, e->h);
 }
 
-/* Layer i of L; ALBERT's layers share the weights of a group, which has J layers of its own. */
-static bool layer(ckpt_forward *f, const family *kin, ckpt_encoder *e, uint64_t i, uint64_t layers)
+/* Layer i of L and hidden states from number *n on; ALBERT's layers share the weights of a group, which has J layers of its
+ * own. */
+static bool layer(ckpt_forward *f, const family *kin, ckpt_encoder *e, uint64_t i, uint64_t layers, uint64_t *n)
 {
 	char prefix[128];
-	uint64_t groups = ckpt_config_dim(f->config, 'G'), inner = ckpt_config_dim(f->config, 'J');
-	snprintf(prefix, sizeof prefix, "%s.%llu", kin->stack, (unsigned long long)i);
-	if (kin->names != &albert_names) return ckpt_encoder_layer(f, e, kin->names, prefix);
+	bool albert = kin->names == &albert_names;
+	uint64_t groups = ckpt_config_dim(f->config, 'G'), inner = albert ? ckpt_config_dim(f->config, 'J') : 1;
 	for (uint64_t j = 0; j < inner; j++) {
-		snprintf(prefix, sizeof prefix, "%s.%llu.albert_layers.%llu", kin->stack, (unsigned long long)(i * groups / layers),
-		         (unsigned long long)j);
-		if (!ckpt_encoder_layer(f, e, kin->names, prefix)) return false;
+		if (albert)
+			snprintf(prefix, sizeof prefix, "%s.%llu.albert_layers.%llu", kin->stack, (unsigned long long)(i * groups / layers),
+			         (unsigned long long)j);
+		else
+			snprintf(prefix, sizeof prefix, "%s.%llu", kin->stack, (unsigned long long)i);
+		if (!ckpt_encoder_layer(f, e, kin->names, prefix) || !ckpt_forward_hidden(f, "", (*n)++, f->in->length, e->h, e->x))
+			return false;
 	}
 	return true;
 }
@@ -218,12 +222,12 @@ static bool layer(ckpt_forward *f, const family *kin, ckpt_encoder *e, uint64_t 
 static bool run(ckpt_forward *f, const family *kin, double eps, uint64_t most, const int64_t *positions)
 {
 	ckpt_encoder e;
-	uint64_t layers = ckpt_config_dim(f->config, 'L'), s = f->in->length;
+	uint64_t layers = ckpt_config_dim(f->config, 'L'), states = 0;
 	if (!positions || !check(f, most) || !ckpt_encoder_init(f, &e, eps, kin->act_key)) return false;
 	e.causal = ckpt_config_bool(f->config, "is_decoder", false);
-	if (!enter(f, kin, &e, positions) || !ckpt_forward_hidden(f, "", 0, s, e.h, e.x)) return false;
+	if (!enter(f, kin, &e, positions) || !ckpt_forward_hidden(f, "", states++, f->in->length, e.h, e.x)) return false;
 	for (uint64_t i = 0; i < layers; i++)
-		if (!layer(f, kin, &e, i, layers) || !ckpt_forward_hidden(f, "", i + 1, s, e.h, e.x)) return false;
+		if (!layer(f, kin, &e, i, layers, &states)) return false;
 	return kin->heads(f, &e);
 }
 

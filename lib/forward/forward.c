@@ -25,6 +25,18 @@ static const ckpt_recipe *find(const char *type)
 
 /* ---- one model ---- */
 
+/* Nothing is missing, except perhaps the pooler of a base model, which then has one output less. */
+static bool usable(const ckpt_model *model, ckpt_error *err)
+{
+	for (size_t i = 0; i < model->misfit_count; i++) {
+		const ckpt_misfit *m = &model->misfits[i];
+		bool pooler = m->kind == CKPT_MISSING && model->slots[m->slot].row->parts == CKPT_PART_POOLER;
+		if (m->kind == CKPT_UNEXPECTED || (pooler && model->class == model->arch->classes)) continue;
+		return ckpt_model_complete(model, err);
+	}
+	return true;
+}
+
 ckpt_forward *ckpt_forward_new(const ckpt_model *model, ckpt_error *err)
 {
 	const ckpt_recipe *recipe = find(model->arch->type);
@@ -37,7 +49,7 @@ ckpt_forward *ckpt_forward_new(const ckpt_model *model, ckpt_error *err)
 		                                           : "the model has no weights");
 		return NULL;
 	}
-	if (!ckpt_model_complete(model, err)) return NULL;
+	if (!usable(model, err)) return NULL;
 	ckpt_forward *f = calloc(1, sizeof *f);
 	if (!f) {
 		ckpt_fail_nomem(err);

@@ -64,7 +64,7 @@ typedef struct ckpt_recipe {
  * the model has no such tensor (a bias that a config leaves out). Mapped once, kept until the pass ends. */
 bool ckpt_forward_weight(ckpt_forward *f, ckpt_nn_weight *out, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* True when the model has a tensor of that local name. */
+/* True when the model has a tensor of that local name, and the checkpoint too. */
 bool ckpt_forward_has(const ckpt_forward *f, const char *local);
 
 /* y = act(x W^T + b) + residual for the weights NAME.weight and NAME.bias. */

@@ -51,7 +51,7 @@ bool ckpt_forward_weight(ckpt_forward *f, ckpt_nn_weight *out, const char *forma
 
 bool ckpt_forward_has(const ckpt_forward *f, const char *local)
 {
-	return ckpt_model_find(f->model, local) != CKPT_NO_SLOT;
+	return ckpt_model_tensor(f->model, local) != NULL;
 }
 
 typedef struct pair {

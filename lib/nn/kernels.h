@@ -11,7 +11,7 @@
 enum {
 	CKPT_NN_MB = 12,     /* rows of x in a tile */
 	CKPT_NN_NB = 32,     /* outputs in a tile */
-	CKPT_NN_CHUNK = 256, /* products summed in one chain before the chain is added to the total */
+	CKPT_NN_CHUNK = 64,  /* products summed in one chain before the chain is added to the total */
 	CKPT_NN_LANES = 16,  /* partial sums of a dot product; lane i takes the elements i, i + 16, ... */
 	CKPT_NN_WIDE_LANES = 8, /* the same in double precision */
 	CKPT_NN_DOTS = 4     /* rows of w that a dot product takes at once */

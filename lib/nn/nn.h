@@ -85,8 +85,8 @@ void ckpt_nn_gate(ckpt_nn *nn, uint64_t count, const void *gate, ckpt_nn_activat
 void ckpt_nn_add(ckpt_nn *nn, uint64_t count, const void *a, const void *b, void *y);
 void ckpt_nn_scale(ckpt_nn *nn, uint64_t count, const void *x, double factor, void *y);
 
-/* Rotates pairs (j, j + D/2) of each head of x[m, heads*D] by positions[i] * inv_freq[j]; inv_freq has D/2 values and is
- * computed by the recipe in double. Angles are rounded to float32 first in single precision, as transformers does always. */
+/* Rotates pairs (j, j + D/2) of each head of x[m, heads*D] by positions[i] * inv_freq[j]; inv_freq has D/2 values. Angles, sines
+ * and cosines are computed in double whatever the precision, and only then rounded: far positions lose nothing. */
 void ckpt_nn_rope(ckpt_nn *nn, uint64_t m, uint64_t heads, uint64_t d, const int64_t *positions, const double *inv_freq,
                   double attention_factor, void *x);
 

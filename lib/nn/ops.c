@@ -194,7 +194,7 @@ static void rope_row(const ckpt_nn *nn, uint64_t heads, uint64_t d, int64_t posi
                      void *x)
 {
 	for (uint64_t j = 0; j < d / 2; j++) {
-		double angle = wide(nn) ? (double)position * inv_freq[j] : (double)((float)position * (float)inv_freq[j]);
+		double angle = (double)position * inv_freq[j];
 		double c = cos(angle) * factor, s = sin(angle) * factor;
 		for (uint64_t a = 0; a < heads; a++) {
 			uint64_t low = a * d + j, high = low + d / 2;

@@ -49,6 +49,12 @@ layers() {
 	}')" $(($2 * 80 + 16))
 }
 
+# bert FOLDER [OPTION...]: a random model of two narrow layers
+bert() {
+	ckpt init -q bert "$@" --set vocab_size=20 --set hidden_size=8 --set num_attention_heads=2 --set num_hidden_layers=2 \
+		--set intermediate_size=12 --set max_position_embeddings=10 --set initializer_range=0.5 >/dev/null
+}
+
 # code COMMAND...: runs it and prints its exit code
 code() {
 	"$@"

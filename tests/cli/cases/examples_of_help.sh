@@ -4,9 +4,10 @@ zeros ready/model.safetensors '{"bert.embeddings.weight":{"dtype":"F32","shape":
 ckpt convert -q --exclude 'pooler*' ready/model.safetensors ready/pytorch_model.bin
 ckpt convert -q --include 'pooler*' ready/model.safetensors ready/bert/model.safetensors
 printf '{"model_type":"bert"}' >ready/bert/config.json
+bert ready/model
 ckpt help --examples | while read -r line; do
 	case $line in *.npz) ckpt help formats | grep -q npz || continue ;; esac
-	case $line in 'ckpt inspect'* | 'ckpt convert'* | 'ckpt help'* | 'ckpt cat'* | 'ckpt config'*) ;; *) continue ;; esac
+	case $line in 'ckpt inspect'* | 'ckpt convert'* | 'ckpt help'* | 'ckpt cat'* | 'ckpt config'* | 'ckpt forward'*) ;; *) continue ;; esac
 	cp -r ready now
 	(cd now && HOME=$PWD sh -c "$line") >out 2>err || { echo "$line: $?"; cat err; }
 	rm -r now
