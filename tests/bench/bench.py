@@ -28,6 +28,19 @@ TORCH_JOBS = {
 }
 
 
+INIT = (
+    "import sys; from transformers import BertConfig, BertModel\n"
+    "BertModel(BertConfig()).save_pretrained(sys.argv[1])"
+)
+
+
+def remove(path):
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    elif os.path.exists(path):
+        os.unlink(path)
+
+
 class Bench:
     def __init__(self, options):
         self.options = options
@@ -62,15 +75,15 @@ class Bench:
         self.warm(source)
         for round_number in range(rounds + 1):  # round 0 warms up and is not counted
             for label, (command, output) in contestants.items():
-                if output and os.path.exists(output):
-                    os.unlink(output)
+                if output:
+                    remove(output)
                 if round_number == 0 and "torch" in label:
                     continue
                 figure = self.measure([c.replace("{}", output or "") for c in command])
                 if round_number:
                     seen[label].append(figure)
                 if output:
-                    os.unlink(output)
+                    remove(output)
         return {
             label: (statistics.median(s for s, _ in runs), min(s for s, _ in runs), max(m for _, m in runs))
             for label, runs in seen.items()
@@ -109,6 +122,24 @@ class Bench:
             if who == "ckpt":
                 print(f"{'':32} {'':14} (target {target * 1000:.0f} ms)")
 
+    def init(self, rounds):
+        """A random bert-base: ckpt, transformers, and cp of the result."""
+        made, out = self.path("bert"), self.path("model")
+        subprocess.run([self.ckpt, "init", "--quiet", "--no-sync", "bert", made], check=True)
+        contestants = {
+            "cp": (["cp", "-r", made, "{}"], out),
+            "ckpt": ([self.ckpt, "init", "--quiet", "--no-sync", "bert", "{}"], out),
+            "ckpt, durable": ([self.ckpt, "init", "--quiet", "bert", "{}"], out),
+        }
+        if self.options.peers:
+            contestants["torch"] = ([self.options.peers, "-c", INIT, "{}"], out)
+        result = self.contest(os.path.join(made, "model.safetensors"), contestants, rounds)
+        for label in result:
+            self.row("init bert, 438 MB", label, result[label], result["cp"][0], None)
+        if "torch" in result:
+            print(f"{'':32} ckpt is {result['torch'][0] / result['ckpt'][0]:.1f} x as fast (target 20 x, at most 32 MiB)")
+        shutil.rmtree(made)
+
     def run(self):
         rounds = self.options.rounds
         print(f"{platform.machine()}, {os.cpu_count()} CPUs, {self.cpu()}; {rounds} rounds, {self.folder}")
@@ -128,6 +159,8 @@ class Bench:
             if not big:
                 self.inspect("inspect, 199 tensors", safe, 0.005, rounds)
             os.unlink(safe)
+        if not self.options.only or self.options.only == "init":
+            self.init(rounds)
         if not self.options.only or self.options.only == "inspect":
             for suffix in (".safetensors", ".bin"):
                 many = self.make("many", 100000, "many" + suffix)
@@ -151,8 +184,8 @@ def main():
     parser.add_argument("--build", default=".", help="build folder")
     parser.add_argument("--folder", help="where the files go (default: the system's temporary folder)")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=["440", "4400", "inspect"], help="one part alone")
-    parser.add_argument("--peers", help="a Python with torch and safetensors")
+    parser.add_argument("--only", choices=["440", "4400", "init", "inspect"], help="one part alone")
+    parser.add_argument("--peers", help="a Python with torch, safetensors and transformers")
     bench = Bench(parser.parse_args())
     try:
         bench.run()
