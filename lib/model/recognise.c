@@ -32,8 +32,8 @@ static bool match_name(const char *pattern, const char *name, uint32_t index[2])
 
 static const char *behind(const char *name, const char *prefix)
 {
-	size_t n = strlen(prefix);
-	return strncmp(name, prefix, n) ? NULL : name + n;
+	while (*prefix && *prefix == *name) prefix++, name++;
+	return *prefix ? NULL : name;
 }
 
 /* Rows that the local name can be; body rows only when a prefix was taken off. */
