@@ -1,0 +1,337 @@
+/* targets.c -- what is fuzzed: every reader through the format table, and every parser below it on its own */
+#include "fuzz.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../formats/format.h"
+#include "../../formats/npy_header.h"
+#include "../../formats/pickle_read.h"
+#include "../../formats/zip_read.h"
+#include "../../lib/arena.h"
+#include "../../lib/json.h"
+#include "../../lib/limits.h"
+
+/* Low enough that no input makes a run slow or large. */
+static const ckpt_limits small_limits = {
+	.header_bytes = 1 << 20, .index_bytes = 1 << 20, .pickle_bytes = 1 << 20, .pickle_values = 20000, .tensors = 2000,
+	.view_bytes = 1 << 20, .depth = 64, .zip_records = 2000, .inflate_bytes = 1 << 20};
+
+static void must(bool holds, const char *what)
+{
+	if (holds) return;
+	fprintf(stderr, "broken promise: %s\n", what);
+	abort();
+}
+
+/* A failure has a code and one sentence. */
+static void must_be_said(const ckpt_error *err)
+{
+	must(err->code != CKPT_OK && err->text[0] && !strpbrk(err->text, "\n\r\033"), "a failure is one printable sentence");
+}
+
+/* The input as a file in memory; *path is that of the descriptor. */
+static int as_file(const uint8_t *data, size_t length, char path[64])
+{
+	int fd = memfd_create("input", MFD_CLOEXEC);
+	must(fd >= 0 && write(fd, data, length) == (ssize_t)length, "the input can be stored");
+	snprintf(path, 64, "/proc/self/fd/%d", fd);
+	return fd;
+}
+
+/* Both ends of each tensor. */
+static void touch(const ckpt_checkpoint *cp)
+{
+	uint8_t bytes[64];
+	for (size_t i = 0; i < ckpt_checkpoint_tensor_count(cp) && i < 200; i++) {
+		const ckpt_tensor *t = ckpt_checkpoint_tensor_at(cp, i);
+		uint64_t all = ckpt_tensor_bytes(t);
+		size_t n = all < sizeof bytes ? (size_t)all : sizeof bytes;
+		ckpt_error err = {0};
+		if (!ckpt_tensor_read(t, 0, n, bytes, &err)) must_be_said(&err);
+		err = (ckpt_error){0};
+		if (!ckpt_tensor_read(t, all - n, n, bytes, &err)) must_be_said(&err);
+		must(ckpt_checkpoint_tensor_find(cp, ckpt_tensor_name(t)) == t, "a tensor is found by its name");
+	}
+}
+
+static ckpt_checkpoint *open_as(const char *path, const char *format)
+{
+	ckpt_open_options options = {.limits = small_limits, .format = format};
+	ckpt_error err = {0};
+	ckpt_checkpoint *cp = ckpt_open(path, &options, &err);
+	if (!cp) must_be_said(&err);
+	return cp;
+}
+
+/* By content, then as each row, whatever it says about the file. */
+static void run_open(const uint8_t *data, size_t length)
+{
+	char path[64];
+	int fd = as_file(data, length, path);
+	ckpt_checkpoint *cp = open_as(path, NULL);
+	if (cp) touch(cp);
+	ckpt_checkpoint_free(cp);
+	for (size_t i = 0; ckpt_format_row(i); i++) {
+		if (!ckpt_format_row(i)->open) continue;
+		cp = open_as(path, ckpt_format_row(i)->name);
+		if (cp) touch(cp);
+		ckpt_checkpoint_free(cp);
+	}
+	close(fd);
+}
+
+static bool fingerprint(const ckpt_checkpoint *cp, char out[65])
+{
+	size_t n = ckpt_checkpoint_tensor_count(cp);
+	char(*hex)[65] = calloc(n + 1, sizeof *hex);
+	ckpt_work work = {.threads = 1};
+	ckpt_error err = {0};
+	bool ok = hex && ckpt_checkpoint_sha256(cp, &work, hex, out, &err);
+	if (hex && !ok) must_be_said(&err);
+	free(hex);
+	return ok;
+}
+
+/* What can be read and written is the same when it is read again. */
+static void run_save(const uint8_t *data, size_t length)
+{
+	static const char *const formats[] = {"safetensors", "torch", "torch-legacy", "npz"};
+	char path[64], folder[] = "/tmp/ckpt-fuzz-XXXXXX", out[96], before[65], after[65];
+	int fd = as_file(data, length, path);
+	ckpt_checkpoint *cp = open_as(path, NULL);
+	if (cp && ckpt_checkpoint_tensor_count(cp) < 100 && fingerprint(cp, before) && mkdtemp(folder)) {
+		const char *format = formats[length % 4];
+		ckpt_save_options options = {.format = format, .no_sync = true};
+		ckpt_work work = {.threads = 1};
+		ckpt_error err = {0};
+		snprintf(out, sizeof out, "%s/x", folder);
+		if (!ckpt_save(cp, out, &options, &work, &err)) {
+			must_be_said(&err);
+		} else {
+			ckpt_open_options again = {0};
+			ckpt_checkpoint *copy = ckpt_open(out, &again, &err);
+			must(copy != NULL, "what was written can be read");
+			bool whole = ckpt_checkpoint_tensor_count(copy) == ckpt_checkpoint_tensor_count(cp);
+			must(fingerprint(copy, after) && (!whole || strcmp(before, after) == 0), "what was written is the same");
+			ckpt_checkpoint_free(copy);
+			unlink(out);
+		}
+		must(rmdir(folder) == 0, "nothing is left behind");
+	}
+	ckpt_checkpoint_free(cp);
+	close(fd);
+}
+
+/* An index beside two shards that are there. */
+static void run_index(const uint8_t *data, size_t length)
+{
+	static const char shard[] = "\x40\0\0\0\0\0\0\0{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}             ";
+	char folder[] = "/tmp/ckpt-fuzz-XXXXXX", path[96];
+	must(mkdtemp(folder) != NULL, "a folder can be made");
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof path, "%s/%s", folder, i == 2 ? "model.safetensors.index.json" : i ? "b.safetensors" : "a.safetensors");
+		FILE *f = fopen(path, "wb");
+		must(f && fwrite(i == 2 ? data : (const uint8_t *)shard, 1, i == 2 ? length : 8 + 0x40, f) == (i == 2 ? length : 8 + 0x40) &&
+		         (i == 2 || fwrite("\0\0\0", 1, 4, f) == 4), "the input can be stored");
+		fclose(f);
+	}
+	ckpt_checkpoint *cp = open_as(path, "sharded");
+	if (cp) touch(cp);
+	ckpt_checkpoint_free(cp);
+	ckpt_checkpoint_free(open_as(folder, NULL));
+	unlink(path);
+	snprintf(path, sizeof path, "%s/a.safetensors", folder);
+	unlink(path);
+	snprintf(path, sizeof path, "%s/b.safetensors", folder);
+	unlink(path);
+	must(rmdir(folder) == 0, "nothing is left behind");
+}
+
+static ckpt_value *any_persistent(void *user, ckpt_value *id, bool text, ckpt_error *err)
+{
+	(void)user, (void)text, (void)err;
+	return id;
+}
+
+static void count_event(void *user, const ckpt_pickle_event *event)
+{
+	must(event->kind != CKPT_PICKLE_GLOBAL || (event->module && event->name), "a global has a name");
+	++*(size_t *)user;
+}
+
+static bool pickle_once(const uint8_t *data, size_t length, bool record)
+{
+	ckpt_arena arena = {0};
+	size_t events = 0;
+	ckpt_pickle_options options = {.arena = &arena, .limits = ckpt_limits_resolve(&small_limits), .record = "input",
+	                               .persistent = any_persistent, .record_event = record ? count_event : NULL, .user = &events};
+	ckpt_pickle_result result = {0};
+	ckpt_error err = {0};
+	bool ok = ckpt_pickle_read(data, length, &options, &result, &err);
+	if (!ok) must_be_said(&err);
+	must(!ok || (result.root && result.consumed <= length), "a pickle ends inside its bytes");
+	ckpt_arena_free(&arena);
+	return ok;
+}
+
+/* Record mode refuses nothing that the loader takes. */
+static void run_pickle(const uint8_t *data, size_t length)
+{
+	if (pickle_once(data, length, false)) must(pickle_once(data, length, true), "the scanner reads what the loader reads");
+	else pickle_once(data, length, true);
+}
+
+static void count_fault(void *user, ckpt_zip_fault kind, const ckpt_zip_entry *entry, uint64_t offset, const char *text)
+{
+	(void)kind, (void)entry, (void)offset;
+	must(text && *text, "a fault is a sentence");
+	++*(size_t *)user;
+}
+
+static void zip_once(ckpt_file *f, bool faults)
+{
+	size_t count = 0;
+	ckpt_zip_options options = {.limits = ckpt_limits_resolve(&small_limits), .fault = faults ? count_fault : NULL, .user = &count};
+	ckpt_error err = {0};
+	ckpt_zip *z = ckpt_zip_open(f, &options, &err);
+	if (!z) must_be_said(&err);
+	for (size_t i = 0; z && i < ckpt_zip_count(z) && i < 200; i++) {
+		ckpt_zip_bytes bytes = {0};
+		const ckpt_zip_entry *e = ckpt_zip_at(z, i);
+		if (faults && e->faulty) continue;
+		err = (ckpt_error){0};
+		if (ckpt_zip_load(z, e, 1 << 20, "pickle-bytes", &bytes, &err)) {
+			volatile uint8_t last = bytes.length ? bytes.data[bytes.length - 1] : 0;
+			(void)last;
+			must(ckpt_zip_bytes_check(&bytes, NULL), "the file is still there");
+		} else {
+			must_be_said(&err);
+		}
+		ckpt_zip_bytes_free(&bytes);
+	}
+	ckpt_zip_free(z);
+}
+
+static void run_zip(const uint8_t *data, size_t length)
+{
+	char path[64];
+	int fd = as_file(data, length, path);
+	ckpt_error err = {0};
+	ckpt_file *f = ckpt_file_open(path, &err);
+	must(f != NULL, "a file opens");
+	zip_once(f, false);
+	zip_once(f, true);
+	ckpt_file_unref(f);
+	close(fd);
+}
+
+static bool see_member(void *user, const char *key, const char *value, size_t length, ckpt_error *err)
+{
+	must(key && value && length > 0, "a member has a key and a value");
+	ckpt_json *v = ckpt_json_parse(value, length, small_limits.depth, err);
+	ckpt_json_free(v); /* NULL when a key occurs twice inside: the caller of such a value finds it */
+	++*(size_t *)user;
+	return v != NULL;
+}
+
+/* Both readings of an object agree. */
+static void run_json(const uint8_t *data, size_t length)
+{
+	ckpt_error err = {0}, err2 = {0};
+	size_t members = 0, children = 0;
+	ckpt_json *root = ckpt_json_parse((const char *)data, length, small_limits.depth, &err);
+	if (!root) must_be_said(&err);
+	bool each = ckpt_json_each_member((const char *)data, length, small_limits.depth, see_member, &members, &err2);
+	if (!each) must_be_said(&err2);
+	if (root && ckpt_json_get_kind(root) == CKPT_JSON_OBJECT) {
+		for (const ckpt_json *c = ckpt_json_child(root); c; c = ckpt_json_next(c)) children++;
+		must(each && members == children, "both readings of an object agree");
+	}
+	ckpt_json_free(root);
+}
+
+static void run_npy(const uint8_t *data, size_t length)
+{
+	uint64_t head = 0;
+	ckpt_npy_header h;
+	ckpt_error err = {0};
+	size_t got = length < CKPT_NPY_PREFIX ? length : CKPT_NPY_PREFIX;
+	if (!ckpt_npy_header_length(data, got, length, 1 << 20, &head, &err)) {
+		must_be_said(&err);
+		return;
+	}
+	must(head <= length, "a header ends inside its file");
+	if (!ckpt_npy_header_parse(data, (size_t)head, length, &h, &err)) must_be_said(&err);
+	else must(h.length + h.bytes == length && h.rank <= CKPT_MAX_RANK, "header and data are the file");
+}
+
+/* A config that is printed reads back, and prints the same. */
+static void run_config(const uint8_t *data, size_t length)
+{
+	ckpt_error err = {0};
+	ckpt_config *config = ckpt_config_parse((const char *)data, length, &err), *again = NULL;
+	char *first = NULL;
+	if (!config) {
+		must_be_said(&err);
+		return;
+	}
+	const char *text = ckpt_config_type(config) ? ckpt_config_json(config, NULL, &err) : NULL;
+	if (text && (first = strdup(text))) {
+		again = ckpt_config_parse(first, strlen(first), &err);
+		must(again != NULL, "a printed config can be read");
+		text = ckpt_config_json(again, NULL, &err);
+		must(text && strcmp(text, first) == 0, "a config prints the same again");
+	}
+	free(first);
+	ckpt_config_free(again);
+	ckpt_config_free(config);
+}
+
+/* Tensors of any name and shape against the architectures. */
+static void run_model(const uint8_t *data, size_t length)
+{
+	char path[64];
+	int fd = as_file(data, length, path);
+	ckpt_checkpoint *cp = open_as(path, NULL);
+	if (cp) {
+		ckpt_model_options options = {.guess = true};
+		ckpt_error err = {0};
+		ckpt_model *model = ckpt_model_open(cp, &options, &err);
+		if (!model) must_be_said(&err);
+		else must(ckpt_model_report(model, true, &err) != NULL, "a model has a report");
+		ckpt_model_free(model);
+	}
+	ckpt_checkpoint_free(cp);
+	close(fd);
+}
+
+/* A clean verdict needs a whole look. */
+static void run_scan(const uint8_t *data, size_t length)
+{
+	char path[64];
+	int fd = as_file(data, length, path);
+	ckpt_error err = {0};
+	ckpt_scan *scan = ckpt_scan_file(path, &small_limits, &err);
+	if (!scan) must_be_said(&err);
+	else must(ckpt_scan_verdict(scan) != CKPT_CLEAN || ckpt_scan_complete(scan), "clean is never said of what was not read");
+	ckpt_scan_free(scan);
+	close(fd);
+}
+
+const fuzz_target fuzz_targets[] = {
+	{"open", FUZZ_FILE, run_open},   {"save", FUZZ_FILE, run_save},     {"scan", FUZZ_FILE, run_scan},
+	{"zip", FUZZ_FILE, run_zip},     {"pickle", FUZZ_PLAIN, run_pickle}, {"json", FUZZ_PLAIN, run_json},
+	{"npy", FUZZ_PLAIN, run_npy},    {"config", FUZZ_PLAIN, run_config}, {"index", FUZZ_PLAIN, run_index},
+	{"model", FUZZ_FILE, run_model}, {0}};
+
+const fuzz_target *fuzz_find(const char *name)
+{
+	for (const fuzz_target *t = fuzz_targets; t->name; t++)
+		if (strcmp(t->name, name) == 0) return t;
+	return NULL;
+}
