@@ -65,8 +65,6 @@ bool ckpt_config_divides(const ckpt_config *config, const char *a, const char *b
 bool ckpt_config_make_labels(ckpt_config *config, ckpt_node *dict, uint64_t count, ckpt_error *err);
 /* True for a field of the type, by any of its names, and for those that every type has. */
 bool ckpt_config_known(const ckpt_config *config, const char *key);
-/* Types that once could have relative positions. */
-bool ckpt_config_has_relative(const ckpt_arch *arch);
 /* Today's name of a key of the type. */
 const char *ckpt_config_canonical(const ckpt_arch *arch, const char *key);
 #define CKPT_TRANSFORMERS_VERSION "5.24.0"

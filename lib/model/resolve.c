@@ -197,6 +197,27 @@ static bool is_default(const ckpt_config *config, const ckpt_node *base, const c
 	return plain && ckpt_node_equal(plain, n) && (!own || ckpt_node_equal(own, n));
 }
 
+/* Defaults that transformers 4 spelt otherwise. */
+static bool old_defaults(ckpt_config *config, ckpt_node *out, ckpt_error *err)
+{
+	static const struct {
+		const char *type, *key, *value;
+	} rows[] = {{"albert", "attention_probs_dropout_prob", "0"},
+	            {"albert", "hidden_dropout_prob", "0"},
+	            {"albert", "position_embedding_type", "\"absolute\""},
+	            {"bert", "position_embedding_type", "\"absolute\""},
+	            {"electra", "position_embedding_type", "\"absolute\""},
+	            {"roberta", "position_embedding_type", "\"absolute\""},
+	            {"mistral", "head_dim", "null"}};
+	ckpt_arena *a = &config->arena;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if (strcmp(rows[i].type, config->arch->type) || ckpt_node_get(config->raw, rows[i].key)) continue;
+		ckpt_node *value = ckpt_node_parse(a, rows[i].value, strlen(rows[i].value), err);
+		if (!value || !ckpt_node_put(a, out, rows[i].key, value, err)) return false;
+	}
+	return true;
+}
+
 /* What transformers 4 wrote instead. */
 static bool to_version_4(ckpt_config *config, ckpt_node *out, unsigned minor, ckpt_error *err)
 {
@@ -227,9 +248,7 @@ static bool to_version_4(ckpt_config *config, ckpt_node *out, unsigned minor, ck
 	if (!strcmp(config->arch->type, "bart") &&
 	    !ckpt_node_put(a, out, "num_hidden_layers", ckpt_node_new_int(a, ckpt_config_dim(config, 'L')), err))
 		return false;
-	if (ckpt_config_has_relative(config->arch) && !ckpt_node_get(out, "position_embedding_type") &&
-	    !ckpt_node_put(a, out, "position_embedding_type", ckpt_node_new_string(a, "absolute"), err))
-		return false;
+	if (!old_defaults(config, out, err)) return false;
 	ckpt_node_remove(out, "scale_decoder_outputs");
 	if (dtype && minor < 56) {
 		ckpt_node *old = ckpt_node_copy(a, dtype);
@@ -237,13 +256,6 @@ static bool to_version_4(ckpt_config *config, ckpt_node *out, unsigned minor, ck
 		return ckpt_node_put(a, out, "torch_dtype", old, err);
 	}
 	return true;
-}
-
-bool ckpt_config_has_relative(const ckpt_arch *arch)
-{
-	for (const ckpt_arch_row *row = arch->rows; row->name; row++)
-		if (row->when & CKPT_WHEN_RELATIVE) return true;
-	return false;
 }
 
 bool ckpt_config_print(ckpt_config *config, const char *version, ckpt_buffer *b, ckpt_error *err)
