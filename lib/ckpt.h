@@ -228,6 +228,29 @@ CKPT_API bool ckpt_tensor_sha256(const ckpt_tensor *t, char hex[65], ckpt_error 
 CKPT_API bool ckpt_checkpoint_sha256(const ckpt_checkpoint *cp, const ckpt_work *work, char (*hex)[65],
                                      char fingerprint[65], ckpt_error *err);
 
+/* ---- comparing --------------------------------------------------------------------------------------------------- */
+
+/* How far apart the values of two tensors are; complex numbers count by their parts. */
+typedef struct ckpt_difference {
+	uint64_t elements;  /* compared */
+	uint64_t different; /* |a - b| > atol + rtol |b|; where one alone is NaN or infinite; NaN equals NaN */
+	double max_abs;     /* |a - b|; infinite where one alone is NaN or infinite */
+	double max_rel;     /* |a - b| / max(|a|, |b|), 0 where both are 0 */
+	double rms;         /* root of the mean of (a - b)^2 */
+	double cosine;      /* of the angle between a and b as vectors; 1 when both are 0, 0 when one is */
+	uint64_t max_ulps;  /* representable numbers between a and b, in the coarser of the two dtypes after rounding to it;
+	                       0 between a float and an integer */
+	uint64_t worst;     /* index of the element with the largest |a - b| */
+	double sum_squares, dot, square_a, square_b; /* what rms and cosine come from: they add up over tensors */
+} ckpt_difference;
+
+/* One pass over both, in bounded memory, the same result for every thread count. The numbers of elements must be equal; dtypes
+ * may differ. Dtypes that are no numbers are compared byte by byte, and only with their own kind. */
+CKPT_API bool ckpt_tensor_compare(const ckpt_tensor *a, const ckpt_tensor *b, double atol, double rtol, const ckpt_work *work,
+                                  ckpt_difference *out, ckpt_error *err);
+/* Adds one comparison to the sum of others, which starts with {0}; `worst` loses its meaning. */
+CKPT_API void ckpt_difference_add(ckpt_difference *sum, const ckpt_difference *one);
+
 /* ---- values: what a pickle holds besides tensors --------------------------------------------------------------- */
 
 typedef enum ckpt_value_kind {

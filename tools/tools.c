@@ -16,6 +16,7 @@
 	X(init)                                                                                                        \
 	X(reconfigure)                                                                                                 \
 	X(forward)                                                                                                     \
+	X(diff)                                                                                                        \
 	X(help)                                                                                                        \
 	X(version)
 

@@ -7,8 +7,11 @@ printf '{"model_type":"bert"}' >ready/bert/config.json
 bert ready/model
 ckpt help --examples | while read -r line; do
 	case $line in *.npz) ckpt help formats | grep -q npz || continue ;; esac
-	case $line in 'ckpt inspect'* | 'ckpt convert'* | 'ckpt help'* | 'ckpt cat'* | 'ckpt config'* | 'ckpt forward'*) ;; *) continue ;; esac
+	case $line in 'ckpt inspect'* | 'ckpt convert'* | 'ckpt help'* | 'ckpt cat'* | 'ckpt config'* | 'ckpt forward'* | 'ckpt diff'*) ;; *) continue ;; esac
 	cp -r ready now
-	(cd now && HOME=$PWD sh -c "$line") >out 2>err || { echo "$line: $?"; cat err; }
+	(cd now && HOME=$PWD sh -c "$line") >out 2>err || case $?/$line in
+		1/'ckpt diff'*) ;; # an answer
+		*) echo "$line fails"; cat err ;;
+	esac
 	rm -r now
 done
