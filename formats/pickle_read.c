@@ -118,7 +118,7 @@ bool ckpt_pickle_pop_mark(pickle_machine *m, ckpt_value ***items, size_t *count)
 {
 	if (!m->mark_count) return ckpt_pickle_fail(m, "stack underflow: there is no mark");
 	size_t from = m->marks[--m->mark_count];
-	*items = m->stack + from;
+	*items = m->stack ? m->stack + from : NULL; /* there is no stack before the first push */
 	*count = m->depth - from;
 	m->depth = from;
 	return true;

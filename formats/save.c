@@ -113,11 +113,17 @@ static bool fail_dtype(const ckpt_save_plan *plan, const ckpt_tensor *t, ckpt_er
 	return false;
 }
 
-static bool check_dtypes(const ckpt_save_plan *plan, const ckpt_checkpoint *cp, ckpt_error *err)
+/* A tensor without bytes (sparse, without data) lives on only where the tree of the pickle is written as it was. */
+static bool check_tensors(const ckpt_save_plan *plan, const ckpt_checkpoint *cp, ckpt_error *err)
 {
-	for (size_t i = 0; i < cp->count; i++)
-		if (plan->row->holds_dtype && !plan->row->holds_dtype(cp->tensors[i].dtype))
-			return fail_dtype(plan, &cp->tensors[i], err);
+	bool whole = (plan->row->holds & CKPT_HOLDS_VALUES) && cp->value && cp->value_is_whole;
+	for (size_t i = 0; i < cp->count; i++) {
+		const ckpt_tensor *t = &cp->tensors[i];
+		if (plan->row->holds_dtype && !plan->row->holds_dtype(t->dtype)) return fail_dtype(plan, t, err);
+		if (t->unreadable && !whole)
+			return ckpt_fail(err, CKPT_E_UNSUPPORTED, "tensor '%s': %s: leave it out with --exclude", t->name,
+			                 t->unreadable);
+	}
 	return true;
 }
 
@@ -244,7 +250,7 @@ static bool make_plan(ckpt_save_plan *plan, const char *path, const ckpt_save_op
 {
 	if (means_folder(path, options) && !set_folder(plan, path, err)) return false;
 	if (!choose_row(plan, path, options, err) || !set_names(plan, path, err)) return false;
-	if (!check_dtypes(plan, plan->given, err) || !apply_aliases(plan, options, err)) return false;
+	if (!check_tensors(plan, plan->given, err) || !apply_aliases(plan, options, err)) return false;
 	const ckpt_checkpoint *cp = plan->view ? plan->view : plan->given;
 	if (!plan_weights(plan, cp, options, err) || !note_values(plan, err)) return false;
 	if (plan->folder && !ckpt_save_companions(plan, options, err)) return false;

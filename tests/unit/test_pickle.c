@@ -248,6 +248,9 @@ static void test_containers(void)
 	v = LOAD(&r, "\x8f(K\1K\2\x90.");
 	CU_ASSERT_TRUE(v->kind == CKPT_VALUE_SET && v->u.list.count == 2);
 	ckpt_arena_free(&r.arena);
+	v = LOAD(&r, "(t.");
+	CU_ASSERT_TRUE(v->kind == CKPT_VALUE_TUPLE && v->u.list.count == 0);
+	ckpt_arena_free(&r.arena);
 	v = LOAD(&r, "(K\1\x91.");
 	CU_ASSERT_TRUE(v->kind == CKPT_VALUE_FROZENSET && v->u.list.count == 1);
 	ckpt_arena_free(&r.arena);

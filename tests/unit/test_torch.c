@@ -280,6 +280,16 @@ static void test_unreadable(void)
 	CU_ASSERT_TRUE(torch_has_note(cp, "quantised: value = 0.5"));
 	CU_ASSERT_TRUE(torch_has_note(cp, "1 tensor is not listed: inside of a value of the type argparse.Namespace"));
 	CU_ASSERT_FALSE(cp->value_is_whole);
+	/* said before a byte is written, and no matter once it is left out */
+	static const char *const some[] = {"plain", "sparse"};
+	ckpt_error err = {0};
+	CU_ASSERT_TRUE(ckpt_checkpoint_select(cp, some, 2, NULL, 0, &err));
+	CU_ASSERT_PTR_NULL(ckpt_save_plan_new(cp, unit_path("s.safetensors"), NULL, &err));
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "tensor 'sparse': it is sparse"));
+	CU_ASSERT_TRUE(ckpt_checkpoint_select(cp, some, 1, NULL, 0, &err));
+	ckpt_save_plan *plan = ckpt_save_plan_new(cp, unit_path("s.safetensors"), NULL, &err);
+	CU_ASSERT_PTR_NOT_NULL(plan);
+	ckpt_save_plan_free(plan);
 	ckpt_checkpoint_free(cp);
 	/* without dtype and size it is noted, and the rest is listed */
 	cp = ACCEPT("}(Va\nctorch._utils\n_rebuild_nested_tensor\n(" T4 T4 T4 T4 "tRVb\n" T4 "Vc\nctorch._tensor\n"
