@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "../../formats/text_index.h"
 #include "../../formats/zip_read.h"
 #include "../../lib/checked.h"
 #include "../../lib/limits.h"
@@ -544,7 +545,34 @@ static void test_beyond_4gib(void)
 	unlink(path);
 }
 
+static void test_text_index(void)
+{
+	enum { COUNT = 3000 };
+	static char names[COUNT][16];
+	for (int fold = 0; fold < 2; fold++) {
+		ckpt_error err = {0};
+		ckpt_text_index t;
+		uint32_t found;
+		CU_ASSERT_TRUE_FATAL(ckpt_text_index_init(&t, 4, fold, &err));
+		CU_ASSERT_EQUAL(ckpt_text_index_find(&t, "", 0), UINT32_MAX);
+		for (uint32_t i = 0; i < COUNT; i++) {
+			int n = snprintf(names[i], sizeof names[i], "Name_%u", i);
+			CU_ASSERT_TRUE(ckpt_text_index_add(&t, names[i], (size_t)n, i + 7, &found, &err));
+			CU_ASSERT_EQUAL(found, i + 7);
+		}
+		for (uint32_t i = 0; i < COUNT; i++)
+			CU_ASSERT_EQUAL(ckpt_text_index_find(&t, names[i], strlen(names[i])), i + 7);
+		CU_ASSERT_TRUE(ckpt_text_index_add(&t, "Name_5", 6, 1, &found, &err));
+		CU_ASSERT_EQUAL(found, 12);
+		CU_ASSERT_EQUAL(ckpt_text_index_find(&t, "nAME_5", 6), fold ? 12 : UINT32_MAX);
+		CU_ASSERT_EQUAL(ckpt_text_index_find(&t, "Name@5", 6), UINT32_MAX); /* not a letter's other case */
+		CU_ASSERT_EQUAL(ckpt_text_index_find(&t, "Name_", 5), UINT32_MAX);
+		ckpt_text_index_free(&t);
+	}
+}
+
 static const unit_case cases[] = {
+	{"text_index", test_text_index},
 	{"plain", test_plain},
 	{"empty", test_empty},
 	{"variants", test_variants},
