@@ -87,7 +87,8 @@ enum {
 	CKPT_CLASS_GENERATES = 1, /* save_pretrained writes generation_config.json too */
 	CKPT_CLASS_ONE_LABEL = 2, /* sets num_labels to 1, 2 */
 	CKPT_CLASS_TWO_LABELS = 4,
-	CKPT_CLASS_DECODER = 8    /* the config says is_decoder, and not is_encoder_decoder */
+	CKPT_CLASS_DECODER = 8,   /* the decoder alone: the config says is_decoder, and not is_encoder_decoder */
+	CKPT_CLASS_ENCODER = 16   /* the encoder alone: the config says neither, nor use_cache */
 };
 
 typedef struct ckpt_arch {

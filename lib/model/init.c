@@ -130,14 +130,22 @@ static bool set_labels(ckpt_config *config, uint64_t count, ckpt_error *err)
 	return ckpt_config_make_labels(config, config->raw, count, err);
 }
 
-/* A lone decoder of a type that has an encoder says so, and a whole model takes it back. */
-static bool set_decoder(ckpt_config *config, const ckpt_arch_class *class, ckpt_error *err)
+static bool set_flag(ckpt_config *config, const char *key, bool value, ckpt_error *err)
 {
-	ckpt_arena *a = &config->arena;
-	bool alone = class->flags & CKPT_CLASS_DECODER, was = !ckpt_config_bool(config, "is_encoder_decoder", true);
-	if (!config->arch->layers[1] || alone == was) return true;
-	return ckpt_node_put(a, config->raw, "is_decoder", ckpt_node_new_bool(a, alone), err) &&
-	       ckpt_node_put(a, config->raw, "is_encoder_decoder", ckpt_node_new_bool(a, !alone), err);
+	if (ckpt_config_bool(config, key, !value) == value) return true;
+	return ckpt_node_put(&config->arena, config->raw, key, ckpt_node_new_bool(&config->arena, value), err);
+}
+
+/* One half of a model that has an encoder and a decoder says so, and a whole one takes it back. */
+static bool set_halves(ckpt_config *config, const ckpt_arch_class *class, ckpt_error *err)
+{
+	bool decoder = class->flags & CKPT_CLASS_DECODER, encoder = class->flags & CKPT_CLASS_ENCODER;
+	bool whole = !decoder && !encoder, was_whole = ckpt_config_bool(config, "is_encoder_decoder", true);
+	if (!config->arch->layers[1]) return true;
+	if (!set_flag(config, "is_encoder_decoder", whole, err) || !set_flag(config, "is_decoder", decoder, err)) return false;
+	/* an encoder has nothing to cache */
+	if (encoder) return set_flag(config, "use_cache", false, err);
+	return was_whole || !whole || set_flag(config, "use_cache", true, err);
 }
 
 bool ckpt_init_mark_config(ckpt_config *config, const ckpt_arch_class *class, ckpt_dtype dtype, ckpt_error *err)
@@ -149,7 +157,7 @@ bool ckpt_init_mark_config(ckpt_config *config, const ckpt_arch_class *class, ck
 	if (!ckpt_node_put(a, config->raw, "architectures", list, err)) return false;
 	if (class->flags & CKPT_CLASS_ONE_LABEL && !set_labels(config, 1, err)) return false;
 	if (class->flags & CKPT_CLASS_TWO_LABELS && !set_labels(config, 2, err)) return false;
-	if (!set_decoder(config, class, err)) return false;
+	if (!set_halves(config, class, err)) return false;
 	if (dtype != CKPT_DTYPE_NONE) {
 		/* an old file keeps the old name */
 		const char *key = ckpt_node_get(config->raw, "torch_dtype") ? "torch_dtype" : "dtype";

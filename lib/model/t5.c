@@ -71,9 +71,9 @@ static const ckpt_arch_row rows[] = {
 static const ckpt_arch_class classes[] = {
 	{"T5Model", "", WHOLE, 0},
 	{"T5ForConditionalGeneration", "", WHOLE | LM, CKPT_CLASS_GENERATES},
-	{"T5EncoderModel", "", SHARED | ENCODER, 0},
+	{"T5EncoderModel", "", SHARED | ENCODER, CKPT_CLASS_ENCODER},
 	{"T5ForSequenceClassification", "transformer.", WHOLE | SEQUENCE, 0},
-	{"T5ForTokenClassification", "transformer.", SHARED | ENCODER | TOKENS, 0},
+	{"T5ForTokenClassification", "transformer.", SHARED | ENCODER | TOKENS, CKPT_CLASS_ENCODER},
 	{"T5ForQuestionAnswering", "", WHOLE | QA, 0},
 	{0},
 };
