@@ -111,7 +111,8 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	ckpt_forward *f = NULL;
 	ckpt_checkpoint *out = NULL;
 	bool ok = o->input.ids || ckpt_fail(err, CKPT_E_USAGE, "--input-ids is missing");
-	ok = ok && ckpt_inputs_read(call, &o->input, &inputs, err) && ckpt_opened_make(call, &choice, &model, err);
+	ok = ok && ckpt_inputs_read(call, &o->input, &inputs, err) && ckpt_opened_make(call, &choice, &model, err) &&
+	     ckpt_opened_remark(call, &choice, &model, err);
 	if (ok) f = ckpt_forward_new(model.model, err);
 	if (f) out = compute(f, &inputs.in, &how, o->repeat, &timing, err);
 	if (ok && !out) ckpt_error_prefix(err, "%s", call->arguments[0]);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static void remark_lines(const ckpt_call *call, const char *path, const char *text)
+void ckpt_remark_lines(const ckpt_call *call, const char *path, const char *text)
 {
 	while (text && *text) {
 		size_t length = strcspn(text, "\n");
@@ -19,10 +19,15 @@ bool ckpt_opened_make(const ckpt_call *call, const ckpt_model_choice *choice, ck
 	out->weights = ckpt_call_open(call, choice->path, err);
 	if (!out->weights) return false;
 	out->model = ckpt_model_open(out->weights, &options, err);
-	const char *report = out->model ? ckpt_model_report(out->model, false, err) : NULL;
-	if (!report) return ckpt_error_prefix(err, "%s", choice->path);
-	remark_lines(call, choice->path, ckpt_model_notes(out->model));
-	remark_lines(call, choice->path, report);
+	return out->model || ckpt_error_prefix(err, "%s", choice->path);
+}
+
+bool ckpt_opened_remark(const ckpt_call *call, const ckpt_model_choice *choice, ckpt_opened *o, ckpt_error *err)
+{
+	const char *report = ckpt_model_report(o->model, false, err);
+	if (!report) return false;
+	ckpt_remark_lines(call, choice->path, ckpt_model_notes(o->model));
+	ckpt_remark_lines(call, choice->path, report);
 	return true;
 }
 

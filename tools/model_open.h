@@ -15,7 +15,11 @@ typedef struct ckpt_opened {
 	ckpt_model *model;
 } ckpt_opened;
 
-/* Errors name the path. Lines of the loading report become remarks. */
+/* Errors name the path. */
 bool ckpt_opened_make(const ckpt_call *call, const ckpt_model_choice *choice, ckpt_opened *out, ckpt_error *err);
+/* Remarks on what had to be recognised, and on each line of the loading report. */
+bool ckpt_opened_remark(const ckpt_call *call, const ckpt_model_choice *choice, ckpt_opened *o, ckpt_error *err);
+/* A remark for each line of a text. */
+void ckpt_remark_lines(const ckpt_call *call, const char *path, const char *text);
 void ckpt_opened_free(ckpt_opened *o);
 #endif

@@ -16,6 +16,7 @@
 	X(init)                                                                                                        \
 	X(reconfigure)                                                                                                 \
 	X(forward)                                                                                                     \
+	X(verify)                                                                                                      \
 	X(diff)                                                                                                        \
 	X(help)                                                                                                        \
 	X(version)

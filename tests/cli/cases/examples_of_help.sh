@@ -5,9 +5,10 @@ ckpt convert -q --exclude 'pooler*' ready/model.safetensors ready/pytorch_model.
 ckpt convert -q --include 'pooler*' ready/model.safetensors ready/bert/model.safetensors
 printf '{"model_type":"bert"}' >ready/bert/config.json
 bert ready/model
+ckpt convert -q ready/model/model.safetensors ready/model.bin
 ckpt help --examples | while read -r line; do
 	case $line in *.npz) ckpt help formats | grep -q npz || continue ;; esac
-	case $line in 'ckpt inspect'* | 'ckpt convert'* | 'ckpt help'* | 'ckpt cat'* | 'ckpt config'* | 'ckpt forward'* | 'ckpt diff'*) ;; *) continue ;; esac
+	case $line in 'ckpt inspect'* | 'ckpt convert'* | 'ckpt help'* | 'ckpt cat'* | 'ckpt config'* | 'ckpt forward'* | 'ckpt diff'* | 'ckpt verify'*) ;; *) continue ;; esac
 	cp -r ready now
 	(cd now && HOME=$PWD sh -c "$line") >out 2>err || case $?/$line in
 		1/'ckpt diff'*) ;; # an answer
