@@ -85,13 +85,14 @@ static bool is_ours(const ckpt_save_file *f)
 	       there.st_dev == mine.st_dev && there.st_ino == mine.st_ino;
 }
 
+/* A single file that was to replace another was renamed over it, whole: there is no older one to bring back, so it stays. */
 static void put_back(ckpt_save_plan *plan)
 {
 	for (size_t i = plan->count; i-- > 0;) {
 		ckpt_save_file *f = &plan->files[i];
 		if (f->backup)
 			rename(f->backup, f->path);
-		else if (f->placed && is_ours(f))
+		else if (f->placed && is_ours(f) && !(plan->force && plan->count == 1))
 			unlink(f->path);
 		/* renaming one of two links to the same file does nothing */
 		if (f->backup) unlink(f->backup);

@@ -362,7 +362,8 @@ CKPT_API size_t ckpt_save_plan_note_count(const ckpt_save_plan *plan);
 CKPT_API const char *ckpt_save_plan_note_at(const ckpt_save_plan *plan, size_t i);
 
 /* Does it: temporary files, filled in parallel, fsync, rename. After a failure no file of the plan exists under its
- * final name unless it did before, with its old content. */
+ * final name unless it did before, with its old content; a single file under force that got its name, and whose folder
+ * could not be synced then, stays with its complete new content. */
 CKPT_API bool ckpt_save_plan_run(ckpt_save_plan *plan, const ckpt_work *work, ckpt_error *err);
 
 /* Plan and run in one call. */

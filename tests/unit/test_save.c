@@ -2,12 +2,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <errno.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "../../formats/format.h"
 #include "../../lib/checkpoint.h"
 #include "files.h"
 #include "unit.h"
+
+static bool folders_fail;
+
+/* Stands in for that of the C library in this program: folders cannot be synced while folders_fail is set. */
+int fsync(int fd)
+{
+	struct stat st;
+	if (folders_fail && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
 
 /* Tensors t0, t1, ... of U8 with these sizes; every byte of ti is i. */
 static ckpt_checkpoint *make(const uint64_t *sizes, size_t count)
@@ -569,6 +584,25 @@ static void test_unwritable(void)
 	ckpt_checkpoint_free(cp);
 }
 
+/* The new file stands under its name when its folder turns out not to be syncable: the old one is gone, so it must stay. */
+static void test_folder_sync(void)
+{
+	static const uint64_t sizes[] = {3, 5};
+	ckpt_checkpoint *old = make(sizes, 1), *cp = make(sizes, 2);
+	ckpt_save_options options = quick(0);
+	char path[4096];
+	snprintf(path, sizeof path, "%s", unit_path("sync.safetensors"));
+	save(old, path, &options);
+	options.no_sync = false;
+	options.force = true;
+	folders_fail = true;
+	refuse(cp, path, &options, "disk");
+	folders_fail = false;
+	check_same(cp, path);
+	ckpt_checkpoint_free(cp);
+	ckpt_checkpoint_free(old);
+}
+
 static const unit_case cases[] = {
 	{"one_file", test_one_file},
 	{"in_place", test_in_place},
@@ -580,6 +614,7 @@ static const unit_case cases[] = {
 	{"replace_shards", test_replace_shards},
 	{"rollback", test_rollback},
 	{"late_rollback", test_late_rollback},
+	{"folder_sync", test_folder_sync},
 	{"aliases", test_aliases},
 	{"torch_shards", test_torch_shards},
 	{"folder", test_folder},
