@@ -44,7 +44,9 @@ static bool open_folder(ckpt_output *o, ckpt_error *err)
 	}
 	if (!*o->base || strcmp(o->base, ".") == 0 || strcmp(o->base, "..") == 0)
 		return ckpt_fail(err, CKPT_E_USAGE, "%s names a folder, not a file to write", o->path);
-	o->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	do
+		o->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (o->folder < 0 && errno == EINTR);
 	if (o->folder < 0) return ckpt_fail_errno(err, errno, "cannot create %s: folder %s", o->path, folder);
 	return true;
 }
