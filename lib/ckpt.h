@@ -123,6 +123,7 @@ typedef struct ckpt_limits {
 	uint64_t depth;          /* nesting of JSON and of printed trees: 128 */
 	uint64_t zip_records;    /* records in one archive: 8,388,608 */
 	uint64_t inflate_bytes;  /* what one deflated record may become: 68,719,476,736 */
+	uint64_t cache_bytes;    /* keys and values kept while text is generated: 8,589,934,592 */
 } ckpt_limits;
 
 /* The names of the limits, as `--limit NAME=VALUE` spells them ("header-bytes", ...). */

@@ -21,6 +21,7 @@ static const struct {
 	{"depth", offsetof(ckpt_limits, depth), 128, "nesting of JSON"},
 	{"zip-records", offsetof(ckpt_limits, zip_records), 8388608, "records in one zip archive"},
 	{"inflate-bytes", offsetof(ckpt_limits, inflate_bytes), 68719476736, "what one deflated record may become"},
+	{"cache-bytes", offsetof(ckpt_limits, cache_bytes), 8589934592, "keys and values that are kept while text is generated"},
 };
 
 #define COUNT (sizeof table / sizeof *table)

@@ -1,4 +1,5 @@
 /* bart.c -- the forward pass of BART: post-norm encoder and decoder with cross attention */
+#include "cache.h"
 #include "heads.h"
 #include "inputs.h"
 
@@ -26,16 +27,16 @@ typedef struct bart {
 	void *cross_k, *cross_v; /* [M of the encoder, H] */
 } bart;
 
-/* s->y = attention of s->q over k, v of t positions */
+/* s->y = attention of s->q over k, v of t positions; of the decoder to itself in layer i where it is causal */
 static bool attend(ckpt_forward *f, const bart *b, const stack *s, const void *k, const void *v, uint64_t t, bool causal,
-                   const unsigned char *key_mask)
+                   const unsigned char *key_mask, unsigned i)
 {
 	uint64_t h = b->h, d = h / s->heads;
 	ckpt_nn_attention a = {.batch = f->in->batch, .s = s->length, .t = t, .heads = s->heads, .kv_heads = s->heads, .d = d,
 	                       .q = s->q, .k = k, .v = v, .q_stride = h, .k_stride = h, .v_stride = h,
 	                       .q_batch = s->length * h, .k_batch = t * h, .v_batch = t * h, .scale = ckpt_forward_root(d),
 	                       .causal = causal, .key_mask = key_mask, .out = s->y, .out_stride = h};
-	return ckpt_forward_attend(f, &a);
+	return causal ? ckpt_forward_attend_past(f, i, &a) : ckpt_forward_attend(f, &a);
 }
 
 /* x = LN(x + out_proj(y)) of the attention NAME */
@@ -50,7 +51,7 @@ static bool self_attention(ckpt_forward *f, const bart *b, const stack *s, unsig
 {
 	return ckpt_forward_linears(f, CKPT_TIME_ATTENTION_LINEAR, s->m, s->x, 3, (const char *[]){"q_proj", "k_proj", "v_proj"},
 	                            (void *[]){s->q, s->k, s->v}, "%s.layers.%u.self_attn", s->name, i) &&
-	       attend(f, b, s, s->k, s->v, s->length, s->causal, s->key_mask) && add(f, b, s, i, "self_attn");
+	       attend(f, b, s, s->k, s->v, s->length, s->causal, s->key_mask, i) && add(f, b, s, i, "self_attn");
 }
 
 /* Queries from the decoder, keys and values from what the encoder gave. */
@@ -58,10 +59,13 @@ static bool cross_attention(ckpt_forward *f, const bart *b, const stack *s, unsi
 {
 	const stack *e = &b->encoder;
 	const ckpt_forward_time_part part = CKPT_TIME_ATTENTION_LINEAR;
+	void *k = b->cross_k, *v = b->cross_v;
+	bool ready;
 	return ckpt_forward_linear(f, part, s->m, s->x, CKPT_ACT_NONE, NULL, s->q, "%s.layers.%u.encoder_attn.q_proj", s->name, i) &&
-	       ckpt_forward_linears(f, part, e->m, e->x, 2, (const char *[]){"k_proj", "v_proj"}, (void *[]){b->cross_k, b->cross_v},
-	                            "%s.layers.%u.encoder_attn", s->name, i) &&
-	       attend(f, b, s, b->cross_k, b->cross_v, e->length, false, e->key_mask) && add(f, b, s, i, "encoder_attn");
+	       ckpt_forward_cross(f, i, e->m, b->h, &k, &v, &ready) &&
+	       (ready || ckpt_forward_linears(f, part, e->m, e->x, 2, (const char *[]){"k_proj", "v_proj"}, (void *[]){k, v},
+	                                      "%s.layers.%u.encoder_attn", s->name, i)) &&
+	       attend(f, b, s, k, v, e->length, false, e->key_mask, i) && add(f, b, s, i, "encoder_attn");
 }
 
 static bool layer(ckpt_forward *f, const bart *b, const stack *s, unsigned i)
@@ -137,7 +141,7 @@ static bool init_decoder(ckpt_forward *f, bart *b)
 	b->decoder = (stack){.name = "decoder", .length = length, .m = f->in->batch * length, .ids = ids, .causal = true,
 	                     .heads = ckpt_config_dim(f->config, 'B'), .inner = ckpt_config_dim(f->config, 'F'),
 	                     .layers = ckpt_config_dim(f->config, 'M')};
-	return ids && ckpt_forward_check_length(f, length, ckpt_config_dim(f->config, 'P')) &&
+	return ids && ckpt_forward_check_length(f, ckpt_forward_past(f) + length, ckpt_config_dim(f->config, 'P')) &&
 	       ckpt_forward_key_mask(f, mask, b->decoder.m, &b->decoder.key_mask) && make_arrays(f, b, &b->decoder);
 }
 
@@ -179,13 +183,14 @@ static bool heads(ckpt_forward *f, const bart *b)
 		                         (unsigned long long)d->length, (unsigned long long)f->in->length);
 	else
 		ok = ckpt_forward_last(f, d->x, d->length, b->h);
+	if (ckpt_forward_past(f)) return ok; /* the encoder did not run */
 	return ok && ckpt_forward_output(f, "encoder_last_hidden_state", 3, (uint64_t[]){f->in->batch, e->length, b->h}, e->x);
 }
 
 static bool run(ckpt_forward *f)
 {
 	bart b = {0};
-	return init(f, &b) && (b.alone || run_stack(f, &b, &b.encoder)) && run_stack(f, &b, &b.decoder) && heads(f, &b);
+	return init(f, &b) && (b.alone || ckpt_forward_past(f) || run_stack(f, &b, &b.encoder)) && run_stack(f, &b, &b.decoder) && heads(f, &b);
 }
 
-const ckpt_recipe ckpt_recipe_bart = {"bart", CKPT_TAKES_DECODER, run};
+const ckpt_recipe ckpt_recipe_bart = {"bart", CKPT_TAKES_DECODER | CKPT_CACHES, run};

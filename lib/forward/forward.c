@@ -1,5 +1,5 @@
 /* forward.c -- the table of recipes, the checks before a pass, and the pass itself */
-#include "forward.h"
+#include "cache.h"
 #include "weights.h"
 
 #include "../checkpoint.h"
@@ -70,6 +70,23 @@ static void free_memory(ckpt_forward *f)
 	f->memory_count = 0;
 }
 
+/* What the last pass did not use is given back, the rest is there for the next: passes over ever longer inputs keep what two
+ * of them need. */
+static void turn_memory(ckpt_forward *f)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < f->memory_count; i++) {
+		ckpt_forward_memory_slot m = f->memory[i];
+		if (!m.used) {
+			ckpt_nn_array_free(m.data);
+			continue;
+		}
+		m.used = false;
+		f->memory[kept++] = m;
+	}
+	f->memory_count = kept;
+}
+
 void ckpt_forward_free(ckpt_forward *f)
 {
 	if (!f) return;
@@ -132,18 +149,19 @@ ckpt_checkpoint *ckpt_forward_run(ckpt_forward *f, const ckpt_forward_input *in,
 {
 	static const ckpt_forward_options none;
 	if (!options) options = &none;
-	if (!check_input(f, in, err) || !use_context(f, options, err)) return NULL;
+	if (!check_input(f, in, err) || !use_context(f, options, err) || (f->cache && !ckpt_cache_check(f, in, err))) return NULL;
 	f->in = in;
 	f->options = options;
 	f->err = err;
 	f->out = ckpt_checkpoint_new(err);
-	for (size_t i = 0; i < f->memory_count; i++) f->memory[i].used = false;
+	turn_memory(f);
 	memset(f->seconds, 0, sizeof f->seconds);
 	ckpt_forward_time(f, CKPT_TIME_OTHER);
 	f->seconds[CKPT_TIME_OTHER] = 0;
 	bool ok = f->out && f->recipe->run(f) && ckpt_weights_check(f->weights, err);
 	ckpt_checkpoint *out = f->out;
 	f->out = NULL;
+	if (ok && f->cache) f->cache->past += in->decoder_ids ? in->decoder_length : in->length;
 	if (ok) return out;
 	ckpt_checkpoint_free(out);
 	return NULL;

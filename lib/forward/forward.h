@@ -42,6 +42,8 @@ struct ckpt_forward {
 	size_t memory_count, memory_capacity;
 	double seconds[CKPT_TIME_PARTS];
 	double mark; /* start of the part under way */
+	struct ckpt_cache *cache; /* of generate.c, or NULL */
+	bool last_only;           /* words are wanted for the last position alone */
 	/* of the pass under way */
 	const ckpt_forward_input *in;
 	const ckpt_forward_options *options;
@@ -49,8 +51,8 @@ struct ckpt_forward {
 	ckpt_error *err; /* where the recipe's calls put their error */
 };
 
-/* What a recipe understands besides ids and a mask. */
-enum { CKPT_TAKES_TYPES = 1, CKPT_TAKES_POSITIONS = 2, CKPT_TAKES_DECODER = 4 };
+/* What a recipe understands besides ids and a mask; CKPT_CACHES: its decoder attends through ckpt_forward_attend_past (cache.h). */
+enum { CKPT_TAKES_TYPES = 1, CKPT_TAKES_POSITIONS = 2, CKPT_TAKES_DECODER = 4, CKPT_CACHES = 8 };
 
 typedef struct ckpt_recipe {
 	const char *type; /* model_type */

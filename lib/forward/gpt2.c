@@ -1,6 +1,7 @@
 /* gpt2.c -- the forward pass of GPT-2: pre-norm blocks, weights kept as (in, out) */
-#include "inputs.h"
+#include "cache.h"
 #include "heads.h"
+#include "inputs.h"
 
 #include "../error.h"
 
@@ -29,7 +30,7 @@ static bool block(ckpt_forward *f, gpt2 *g, unsigned i)
 	                       .k_batch = s * 3 * h, .v_batch = s * 3 * h,
 	                       .scale = g->by_layer ? g->scale / (i + 1) : g->scale, .causal = true,
 	                       .key_mask = g->key_mask, .out = g->y, .out_stride = h};
-	if (!ckpt_forward_attend(f, &a)) return false;
+	if (!ckpt_forward_attend_past(f, i, &a)) return false;
 	if (!ckpt_forward_conv1d(f, linear, m, g->y, CKPT_ACT_NONE, g->x, g->x, "h.%u.attn.c_proj", i)) return false;
 	/* x = x + c_proj(act(c_fc(ln_2(x)))) */
 	if (!ckpt_forward_norm(f, false, m, h, g->x, g->eps, g->y, "h.%u.ln_2", i)) return false;
@@ -61,7 +62,7 @@ static bool init(ckpt_forward *f, gpt2 *g)
 	ckpt_config_f64(f->config, "layer_norm_epsilon", &g->eps);
 	g->scale = ckpt_config_bool(f->config, "scale_attn_weights", true) ? ckpt_forward_root(g->h / g->heads) : 1;
 	g->by_layer = ckpt_config_bool(f->config, "scale_attn_by_inverse_layer_idx", false);
-	if (!ckpt_forward_check_length(f, f->in->length, ckpt_config_dim(f->config, 'P'))) return false;
+	if (!ckpt_forward_check_length(f, ckpt_forward_past(f) + f->in->length, ckpt_config_dim(f->config, 'P'))) return false;
 	if (f->config->when & CKPT_WHEN_CROSS)
 		return ckpt_fail(f->err, CKPT_E_UNSUPPORTED, "add_cross_attention is true: only self-attention has a forward pass here");
 	return ckpt_forward_key_mask(f, f->in->mask, g->m, &g->key_mask) &&
@@ -94,4 +95,4 @@ static bool run(ckpt_forward *f)
 	       ckpt_forward_hidden(f, "", layers, f->in->length, g.h, g.x) && heads(f, &g);
 }
 
-const ckpt_recipe ckpt_recipe_gpt2 = {"gpt2", CKPT_TAKES_TYPES | CKPT_TAKES_POSITIONS, run};
+const ckpt_recipe ckpt_recipe_gpt2 = {"gpt2", CKPT_TAKES_TYPES | CKPT_TAKES_POSITIONS | CKPT_CACHES, run};

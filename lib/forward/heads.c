@@ -36,10 +36,24 @@ static bool logits_of(ckpt_forward *f, uint64_t rows, const void *x, const char 
 	return ok && ckpt_forward_block(f, name, *logits, rows, *n);
 }
 
+/* The last of each row's positions [B,length,width], one behind the other. */
+static const void *last_positions(ckpt_forward *f, const void *x, uint64_t length, const char *name)
+{
+	ckpt_nn_weight w;
+	if (!ckpt_forward_weight(f, &w, "%s.weight", name)) return NULL;
+	size_t row = (size_t)w.cols * ckpt_nn_item(f->nn);
+	char *rows = ckpt_forward_array(f, f->in->batch * w.cols);
+	for (uint64_t b = 0; rows && b < f->in->batch; b++)
+		memcpy(rows + b * row, (const char *)x + (b * length + length - 1) * row, row);
+	return rows;
+}
+
 bool ckpt_forward_lm_logits(ckpt_forward *f, const void *x, uint64_t length, const char *name, const char *bias)
 {
 	uint64_t n;
 	void *logits;
+	if (f->last_only && !(x = last_positions(f, x, length, name))) return false;
+	if (f->last_only) length = 1;
 	return logits_of(f, f->in->batch * length, x, name, bias, &logits, &n) &&
 	       ckpt_forward_output(f, "logits", 3, (uint64_t[]){f->in->batch, length, n}, logits);
 }

@@ -1,5 +1,6 @@
 /* inputs.c -- what recipes share between an input and its attention */
 #include "inputs.h"
+#include "cache.h"
 
 #include "../error.h"
 
@@ -17,11 +18,11 @@ bool ckpt_forward_key_mask(ckpt_forward *f, const int64_t *mask, uint64_t count,
 
 int64_t *ckpt_forward_positions(ckpt_forward *f, const int64_t *given, uint64_t length, int64_t offset)
 {
-	uint64_t m = f->in->batch * length;
+	uint64_t m = f->in->batch * length, past = ckpt_forward_past(f);
 	int64_t *p = ckpt_forward_memory(f, m, sizeof *p);
 	for (uint64_t i = 0; p && i < m; i++)
 		/* an id that cannot be moved is out of range just as it is */
-		if (__builtin_add_overflow(given ? given[i] : (int64_t)(i % length), offset, &p[i])) p[i] = given[i];
+		if (__builtin_add_overflow(given ? given[i] : (int64_t)(past + i % length), offset, &p[i])) p[i] = given[i];
 	return p;
 }
 
@@ -38,8 +39,8 @@ int64_t *ckpt_forward_shift_right(ckpt_forward *f, uint64_t start)
 	return out;
 }
 
-bool ckpt_forward_self_attend(ckpt_forward *f, const void *q, const void *k, const void *v, uint64_t width, uint64_t kv_width,
-                              uint64_t heads, uint64_t kv_heads, double scale, uint64_t window, const unsigned char *key_mask,
+bool ckpt_forward_self_attend(ckpt_forward *f, uint64_t layer, const void *q, const void *k, const void *v, uint64_t width,
+                              uint64_t kv_width, uint64_t heads, uint64_t kv_heads, double scale, uint64_t window, const unsigned char *key_mask,
                               void *out)
 {
 	uint64_t s = f->in->length;
@@ -48,7 +49,7 @@ bool ckpt_forward_self_attend(ckpt_forward *f, const void *q, const void *k, con
 	                       .q_batch = s * width, .k_batch = s * kv_width, .v_batch = s * kv_width,
 	                       .scale = scale, .causal = true, .window = window, .key_mask = key_mask, .out = out,
 	                       .out_stride = width};
-	return ckpt_forward_attend(f, &a);
+	return ckpt_forward_attend_past(f, layer, &a);
 }
 
 bool ckpt_forward_at_end_token(ckpt_forward *f, const void *x, uint64_t length, uint64_t h, void *rows)

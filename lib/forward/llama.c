@@ -1,4 +1,5 @@
 /* llama.c -- the forward passes of Llama, Mistral and Qwen2: RMSNorm, rotary positions, grouped heads, gated feed forward */
+#include "cache.h"
 #include "heads.h"
 #include "inputs.h"
 
@@ -45,8 +46,8 @@ static bool layer(ckpt_forward *f, llama *l, unsigned i)
 	ckpt_nn_rope(f->nn, m, l->heads, l->d, l->positions, l->inv_freq, l->factor, l->q);
 	ckpt_nn_rope(f->nn, m, l->kv, l->d, l->positions, l->inv_freq, l->factor, l->k);
 	ckpt_forward_time(f, CKPT_TIME_ATTENTION);
-	if (!ckpt_forward_self_attend(f, l->q, l->k, l->v, wide, slim, l->heads, l->kv, ckpt_forward_root(l->d), window_of(f, i),
-	                              l->key_mask, l->context))
+	if (!ckpt_forward_self_attend(f, i, l->q, l->k, l->v, wide, slim, l->heads, l->kv, ckpt_forward_root(l->d),
+	                              window_of(f, i), l->key_mask, l->context))
 		return false;
 	if (!ckpt_forward_linear(f, linear, m, l->context, CKPT_ACT_NONE, l->x, l->x, "layers.%u.self_attn.o_proj", i)) return false;
 	/* x = x + down(act(gate(y)) * up(y)) with y the normed x */
@@ -99,7 +100,7 @@ static bool init(ckpt_forward *f, llama *l)
 	l->inner = ckpt_config_dim(f->config, 'I');
 	l->eps = 1e-6;
 	ckpt_config_f64(f->config, "rms_norm_eps", &l->eps);
-	if (!ckpt_forward_check_length(f, f->in->length, ckpt_config_dim(f->config, 'P'))) return false;
+	if (!ckpt_forward_check_length(f, ckpt_forward_past(f) + f->in->length, ckpt_config_dim(f->config, 'P'))) return false;
 	if (!ckpt_forward_key_mask(f, f->in->mask, l->m, &l->key_mask)) return false;
 	if (!(l->positions = ckpt_forward_positions(f, f->in->position_ids, f->in->length, 0))) return false;
 	if (!(l->inv_freq = ckpt_forward_memory(f, l->d / 2, sizeof *l->inv_freq))) return false;
@@ -135,6 +136,6 @@ static bool run(ckpt_forward *f)
 	       ckpt_forward_hidden(f, "", layers, s, l.h, l.x) && heads(f, &l);
 }
 
-const ckpt_recipe ckpt_recipe_llama = {"llama", CKPT_TAKES_POSITIONS, run};
-const ckpt_recipe ckpt_recipe_mistral = {"mistral", CKPT_TAKES_POSITIONS, run};
-const ckpt_recipe ckpt_recipe_qwen2 = {"qwen2", CKPT_TAKES_POSITIONS, run};
+const ckpt_recipe ckpt_recipe_llama = {"llama", CKPT_TAKES_POSITIONS | CKPT_CACHES, run};
+const ckpt_recipe ckpt_recipe_mistral = {"mistral", CKPT_TAKES_POSITIONS | CKPT_CACHES, run};
+const ckpt_recipe ckpt_recipe_qwen2 = {"qwen2", CKPT_TAKES_POSITIONS | CKPT_CACHES, run};

@@ -1,4 +1,5 @@
 /* opt.c -- the forward pass of OPT: a decoder whose positions follow the attention mask */
+#include "cache.h"
 #include "heads.h"
 #include "inputs.h"
 
@@ -35,8 +36,8 @@ static bool layer(ckpt_forward *f, opt *o, unsigned i)
 	if (!ckpt_forward_linears(f, part, o->m, o->y, 3, (const char *[]){"q_proj", "k_proj", "v_proj"}, (void *[]){o->q, o->k, o->v},
 	                          "decoder.layers.%u.self_attn", i))
 		return false;
-	if (!ckpt_forward_self_attend(f, o->q, o->k, o->v, o->h, o->h, o->heads, o->heads, ckpt_forward_root(o->h / o->heads), 0,
-	                              o->key_mask, o->y))
+	if (!ckpt_forward_self_attend(f, i, o->q, o->k, o->v, o->h, o->h, o->heads, o->heads, ckpt_forward_root(o->h / o->heads),
+	                              0, o->key_mask, o->y))
 		return false;
 	if (!linear(f, o, part, o->y, CKPT_ACT_NONE, o->x, o->x, i, "self_attn.out_proj")) return false;
 	if (!o->before && !norm(f, o, o->x, o->x, i, "self_attn_layer_norm")) return false;
@@ -73,7 +74,7 @@ static bool init(ckpt_forward *f, opt *o)
 	o->heads = ckpt_config_dim(f->config, 'A');
 	o->inner = ckpt_config_dim(f->config, 'I');
 	o->before = ckpt_config_bool(f->config, "do_layer_norm_before", true);
-	if (!ckpt_forward_check_length(f, f->in->length, ckpt_config_dim(f->config, 'P'))) return false;
+	if (!ckpt_forward_check_length(f, ckpt_forward_past(f) + f->in->length, ckpt_config_dim(f->config, 'P'))) return false;
 	if (!ckpt_forward_key_mask(f, f->in->mask, o->m, &o->key_mask)) return false;
 	if (!ckpt_forward_activation(f, "activation_function", &o->act)) return false;
 	void **arrays[] = {&o->x, &o->y, &o->q, &o->k, &o->v};
@@ -132,4 +133,4 @@ static bool run(ckpt_forward *f)
 	return leave(f, &o, &last, &width) && ckpt_forward_hidden(f, "", layers, s, width, last) && heads(f, last, width);
 }
 
-const ckpt_recipe ckpt_recipe_opt = {"opt", CKPT_TAKES_POSITIONS, run};
+const ckpt_recipe ckpt_recipe_opt = {"opt", CKPT_TAKES_POSITIONS | CKPT_CACHES, run};

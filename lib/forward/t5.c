@@ -1,4 +1,5 @@
 /* t5.c -- the forward pass of T5: RMSNorm first, no biases, no scaling, relative positions in the first block of a stack */
+#include "cache.h"
 #include "heads.h"
 #include "inputs.h"
 
@@ -15,7 +16,7 @@ typedef struct stack {
 	bool decoder;
 	const int64_t *ids;
 	const unsigned char *key_mask;
-	void *bias;                                      /* [A,length,length] */
+	void *bias;                                      /* [A,length,past + length] */
 	void *x, *y, *q, *k, *v, *context, *wide, *gate; /* [M,H] twice, [M,A D] four times, [M,I] twice */
 } stack;
 
@@ -62,20 +63,21 @@ static char *bias_table(ckpt_forward *f, const t5 *t, const stack *s, uint64_t *
 	return table;
 }
 
-/* bias[a][i][j] = relative_attention_bias[bucket(j - i)][a] */
+/* bias[a][i][j] = relative_attention_bias[bucket(j - (past + i))][a] */
 static bool make_bias(ckpt_forward *f, const t5 *t, stack *s)
 {
-	uint64_t n = s->length, most = 128, buckets, item = ckpt_nn_item(f->nn), cells;
+	uint64_t past = s->decoder ? ckpt_forward_past(f) : 0, n = s->length, m = past + n, most = 128, buckets;
+	uint64_t item = ckpt_nn_item(f->nn), cells;
 	ckpt_config_u64(f->config, "relative_attention_max_distance", &most);
-	if (__builtin_mul_overflow(n * n, t->heads, &cells)) return ckpt_fail_nomem(f->err);
+	if (__builtin_mul_overflow(n * m, t->heads, &cells)) return ckpt_fail_nomem(f->err);
 	const char *table = bias_table(f, t, s, &buckets);
 	char *bias = table ? s->bias = ckpt_forward_array(f, cells) : NULL;
 	if (!bias) return false;
 	for (uint64_t i = 0; i < n; i++)
-		for (uint64_t j = 0; j < n; j++) {
-			uint64_t bucket = bucket_of((int64_t)j - (int64_t)i, !s->decoder, buckets, most);
+		for (uint64_t j = 0; j < m; j++) {
+			uint64_t bucket = bucket_of((int64_t)j - (int64_t)(past + i), !s->decoder, buckets, most);
 			for (uint64_t a = 0; a < t->heads; a++)
-				memcpy(bias + ((a * n + i) * n + j) * item, table + (bucket * t->heads + a) * item, item);
+				memcpy(bias + ((a * n + i) * m + j) * item, table + (bucket * t->heads + a) * item, item);
 		}
 	ckpt_forward_time(f, CKPT_TIME_EMBEDDINGS);
 	return true;
@@ -96,7 +98,8 @@ static bool attend(ckpt_forward *f, const t5 *t, const stack *s, const void *k, 
 	                       .q_batch = s->length * width, .k_batch = length * width, .v_batch = length * width, .scale = 1,
 	                       .causal = s->decoder && source == s, .key_mask = source->key_mask,
 	                       .bias = source == s ? s->bias : NULL, .out = s->context, .out_stride = width};
-	return ckpt_forward_attend(f, &a) && ckpt_forward_linear(f, CKPT_TIME_ATTENTION_LINEAR, s->m, s->context, CKPT_ACT_NONE, s->x,
+	bool ok = a.causal ? ckpt_forward_attend_past(f, i, &a) : ckpt_forward_attend(f, &a);
+	return ok && ckpt_forward_linear(f, CKPT_TIME_ATTENTION_LINEAR, s->m, s->context, CKPT_ACT_NONE, s->x,
 	                                                         s->x, "%s.block.%u.layer.%u.%s.o", s->name, i, sub, name);
 }
 
@@ -114,11 +117,13 @@ static bool cross_attention(ckpt_forward *f, const t5 *t, const stack *s, unsign
 {
 	const stack *e = &t->encoder;
 	const ckpt_forward_time_part part = CKPT_TIME_ATTENTION_LINEAR;
-	return norm(f, t, s, i, 1) &&
+	void *k = t->cross_k, *v = t->cross_v;
+	bool ready;
+	return norm(f, t, s, i, 1) && ckpt_forward_cross(f, i, e->m, t->heads * t->d, &k, &v, &ready) &&
 	       ckpt_forward_linear(f, part, s->m, s->y, CKPT_ACT_NONE, NULL, s->q, "%s.block.%u.layer.1.EncDecAttention.q", s->name, i) &&
-	       ckpt_forward_linears(f, part, e->m, e->x, 2, (const char *[]){"k", "v"}, (void *[]){t->cross_k, t->cross_v},
-	                            "%s.block.%u.layer.1.EncDecAttention", s->name, i) &&
-	       attend(f, t, s, t->cross_k, t->cross_v, e, i, 1, "EncDecAttention");
+	       (ready || ckpt_forward_linears(f, part, e->m, e->x, 2, (const char *[]){"k", "v"}, (void *[]){k, v},
+	                                      "%s.block.%u.layer.1.EncDecAttention", s->name, i)) &&
+	       attend(f, t, s, k, v, e, i, 1, "EncDecAttention");
 }
 
 /* x = x + wo(act(wi(y))), or x + wo(act(wi_0(y)) * wi_1(y)), with y = norm(x) */
@@ -234,13 +239,14 @@ static bool heads(ckpt_forward *f, const t5 *t)
 	} else {
 		ok = ckpt_forward_last(f, d->x, d->length, t->h);
 	}
+	if (ckpt_forward_past(f)) return ok; /* the encoder did not run */
 	return ok && ckpt_forward_output(f, "encoder_last_hidden_state", 3, (uint64_t[]){f->in->batch, e->length, t->h}, e->x);
 }
 
 static bool run(ckpt_forward *f)
 {
 	t5 t = {0};
-	return init(f, &t) && run_stack(f, &t, &t.encoder) && (t.alone || run_stack(f, &t, &t.decoder)) && heads(f, &t);
+	return init(f, &t) && (ckpt_forward_past(f) || run_stack(f, &t, &t.encoder)) && (t.alone || run_stack(f, &t, &t.decoder)) && heads(f, &t);
 }
 
-const ckpt_recipe ckpt_recipe_t5 = {"t5", CKPT_TAKES_DECODER, run};
+const ckpt_recipe ckpt_recipe_t5 = {"t5", CKPT_TAKES_DECODER | CKPT_CACHES, run};
