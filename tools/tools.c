@@ -12,6 +12,7 @@
 	X(cat)                                                                                                         \
 	X(convert)                                                                                                     \
 	X(scan)                                                                                                        \
+	X(pull)                                                                                                        \
 	X(config)                                                                                                      \
 	X(init)                                                                                                        \
 	X(reconfigure)                                                                                                 \

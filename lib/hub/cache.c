@@ -1,0 +1,178 @@
+/* cache.c -- the cache on disk, as huggingface_hub lays it out
+ *
+ *   CACHE/CACHEDIR.TAG
+ *   CACHE/.locks/models--ORG--NAME/HASH.lock        empty, flock, stays
+ *   CACHE/models--ORG--NAME/blobs/HASH              SHA-256 or git blob SHA-1 of the content
+ *   CACHE/models--ORG--NAME/refs/REVISION           40 hex digits, no newline
+ *   CACHE/models--ORG--NAME/snapshots/COMMIT/FILE   -> ../../blobs/HASH, one ../ more for each folder in FILE
+ *   CACHE/models--ORG--NAME/.no_exist/COMMIT/FILE   empty
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "inner.h"
+
+char *ckpt_hub_path(ckpt_error *err, const char *format, ...)
+{
+	char *path = NULL;
+	va_list args;
+	va_start(args, format);
+	if (vasprintf(&path, format, args) < 0) path = NULL;
+	va_end(args);
+	if (!path) ckpt_fail_nomem(err);
+	return path;
+}
+
+/* models--org--name */
+static void folder_name(const char *repo, char *out, size_t size)
+{
+	const char *slash = strchr(repo, '/');
+	if (slash)
+		snprintf(out, size, "models--%.*s--%s", (int)(slash - repo), repo, slash + 1);
+	else
+		snprintf(out, size, "models--%s", repo);
+}
+
+char *ckpt_hub_folder(const ckpt_hub *hub, const char *repo, ckpt_error *err)
+{
+	char name[256];
+	folder_name(repo, name, sizeof name);
+	return ckpt_hub_path(err, "%s/%s", hub->cache, name);
+}
+
+bool ckpt_hub_make_folders(const char *path, bool last_too, ckpt_error *err)
+{
+	char *copy = strdup(path);
+	bool ok = copy || ckpt_fail_nomem(err);
+	for (char *c = copy ? copy + 1 : NULL; ok && c && *c; c++) {
+		if (*c != '/') continue;
+		*c = '\0';
+		if (mkdir(copy, 0777) < 0 && errno != EEXIST) ok = ckpt_fail_errno(err, errno, "cannot make the folder '%s'", copy);
+		*c = '/';
+	}
+	if (ok && last_too && mkdir(path, 0777) < 0 && errno != EEXIST)
+		ok = ckpt_fail_errno(err, errno, "cannot make the folder '%s'", path);
+	free(copy);
+	return ok;
+}
+
+static bool holds(const char *path, const char *text)
+{
+	char found[512];
+	size_t length = strlen(text);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = fd >= 0 ? read(fd, found, sizeof found) : -1;
+	if (fd >= 0) close(fd);
+	return n >= 0 && (size_t)n == length && memcmp(found, text, length) == 0;
+}
+
+bool ckpt_hub_write_small(const char *path, const char *text, ckpt_error *err)
+{
+	if (holds(path, text)) return true;
+	if (!ckpt_hub_make_folders(path, false, err)) return false;
+	char *temporary = ckpt_hub_path(err, "%s.%08lx.tmp", path, (unsigned long)getpid());
+	int fd = temporary ? open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666) : -1;
+	bool ok = fd >= 0;
+	if (ok && write(fd, text, strlen(text)) != (ssize_t)strlen(text)) ok = false;
+	if (fd >= 0 && close(fd) < 0) ok = false;
+	if (ok && rename(temporary, path) < 0) ok = false;
+	if (!ok && temporary) {
+		ckpt_fail_errno(err, errno, "cannot write '%s'", path);
+		unlink(temporary);
+	}
+	free(temporary);
+	return ok;
+}
+
+bool ckpt_hub_tag(const ckpt_hub *hub, ckpt_error *err)
+{
+	static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
+							   "# This file is a cache directory tag created by huggingface_hub.\n"
+							   "# For information about cache directory tags, see:\n"
+							   "#\thttps://bford.info/cachedir/\n";
+	char *path = ckpt_hub_path(err, "%s/CACHEDIR.TAG", hub->cache);
+	bool ok = path && (access(path, F_OK) == 0 || ckpt_hub_write_small(path, text, err));
+	free(path);
+	return ok;
+}
+
+bool ckpt_hub_read_ref(const char *folder, const char *revision, char commit[41])
+{
+	char text[64] = "";
+	char *path = ckpt_hub_path(NULL, "%s/refs/%s", folder, revision);
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+	if (fd >= 0) close(fd);
+	free(path);
+	if (n < 40) return false;
+	text[strcspn(text, "\r\n")] = '\0'; /* other programs may have written a newline */
+	if (strlen(text) != 40 || !ckpt_hub_is_hash(text)) return false;
+	memcpy(commit, text, 41);
+	return true;
+}
+
+bool ckpt_hub_has(const char *path, uint64_t size)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
+}
+
+bool ckpt_hub_link(const char *folder, const char *commit, const char *file, const char *hash, ckpt_error *err)
+{
+	ckpt_buffer target = {0};
+	char found[512];
+	char *path = ckpt_hub_path(err, "%s/snapshots/%s/%s", folder, commit, file), *temporary = NULL;
+	bool ok = path && ckpt_hub_make_folders(path, false, err);
+	ckpt_buffer_str(&target, "../../");
+	for (const char *c = file; *c; c++)
+		if (*c == '/') ckpt_buffer_str(&target, "../");
+	ckpt_buffer_printf(&target, "blobs/%s", hash);
+	ok = ok && ckpt_buffer_ok(&target, err);
+	ssize_t n = ok ? readlink(path, found, sizeof found) : -1;
+	if (ok && (n != (ssize_t)target.length || memcmp(found, target.data, target.length) != 0)) {
+		temporary = ckpt_hub_path(err, "%s/blobs/%s.%08lx.link", folder, hash, (unsigned long)getpid());
+		if (temporary) unlink(temporary);
+		ok = temporary && symlink(target.data, temporary) == 0 && rename(temporary, path) == 0;
+		if (!ok && temporary) {
+			ckpt_fail_errno(err, errno, "cannot make the link '%s'", path);
+			unlink(temporary);
+		}
+	}
+	free(temporary);
+	free(path);
+	ckpt_buffer_free(&target);
+	return ok;
+}
+
+int ckpt_hub_lock(ckpt_hub *hub, const char *repo, const char *hash, ckpt_error *err)
+{
+	char name[256];
+	folder_name(repo, name, sizeof name);
+	char *path = ckpt_hub_path(err, "%s/.locks/%s/%s.lock", hub->cache, name, hash);
+	int fd = -1;
+	bool said = false;
+	if (!path || !ckpt_hub_make_folders(path, false, err)) goto done;
+	mode_t mask = umask(0); /* several users may share the cache; Python gives its locks this mode too */
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0664);
+	umask(mask);
+	if (fd < 0) ckpt_fail_errno(err, errno, "cannot open the lock '%s'", path);
+	for (unsigned waited = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0; waited += 100) {
+		if (errno != EWOULDBLOCK && errno != EINTR) break; /* no locks here: names still appear whole or not at all */
+		if (waited >= 1000 && !said) {
+			ckpt_hub_note(hub, "another process downloads the same file and holds '%s'; waiting for it", path);
+			said = true;
+		}
+		if (ckpt_hub_sleep(hub, 100, err)) continue;
+		close(fd);
+		fd = -1;
+	}
+done:
+	free(path);
+	return fd;
+}

@@ -1,0 +1,418 @@
+/* http.c -- one GET over libcurl's multi interface: redirects by hand, the token for one origin, everything bounded */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "inner.h"
+
+enum { HEADERS_MOST = 300000, URL_MOST = 16384, SLOWEST = 1024 };
+
+/* One exchange under way. */
+typedef struct exchange {
+	ckpt_hub *hub;
+	const ckpt_http_request *request;
+	ckpt_http_answer *answer;
+	char *location; /* the whole of it: signed URLs are long */
+	size_t header_bytes;
+	bool stopped; /* by the sink */
+	bool flooded; /* by headers */
+} exchange;
+
+/* ---- URLs ---- */
+
+static char *part_of(CURLU *url, CURLUPart part)
+{
+	char *text = NULL;
+	return curl_url_get(url, part, &text, part == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0) == CURLUE_OK ? text : NULL;
+}
+
+static CURLU *parse(const char *text)
+{
+	CURLU *url = curl_url();
+	if (url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK) return url;
+	curl_url_cleanup(url);
+	return NULL;
+}
+
+static bool is_loopback(const char *host)
+{
+	return !strcasecmp(host, "localhost") || !strcmp(host, "[::1]") ||
+	       (strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == strlen(host));
+}
+
+bool ckpt_http_allowed(ckpt_hub *hub, const char *text, ckpt_error *err)
+{
+	CURLU *url = strlen(text) < URL_MOST ? parse(text) : NULL;
+	char *scheme = url ? part_of(url, CURLUPART_SCHEME) : NULL, *host = url ? part_of(url, CURLUPART_HOST) : NULL;
+	char *user = url ? part_of(url, CURLUPART_USER) : NULL, *password = url ? part_of(url, CURLUPART_PASSWORD) : NULL;
+	bool fine = scheme && host && !user && !password &&
+	            (!strcasecmp(scheme, "https") || (!strcasecmp(scheme, "http") && is_loopback(host)));
+	if (!fine)
+		ckpt_hub_fail(hub, CKPT_HUB_OTHER, err, CKPT_E_UNSUPPORTED,
+		              "%.200s is not fetched: only https is, without a user in it (and http from this machine itself)", text);
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(user);
+	curl_free(password);
+	curl_url_cleanup(url);
+	return fine;
+}
+
+bool ckpt_http_same_origin(const char *a, const char *b)
+{
+	static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+	CURLU *x = parse(a), *y = parse(b);
+	bool same = x && y;
+	for (size_t i = 0; same && i < 3; i++) {
+		char *p = part_of(x, parts[i]), *q = part_of(y, parts[i]);
+		same = p && q && !strcasecmp(p, q);
+		curl_free(p);
+		curl_free(q);
+	}
+	curl_url_cleanup(x);
+	curl_url_cleanup(y);
+	return same;
+}
+
+/* location, as seen from url; malloced by libcurl, NULL when it is no URL. */
+static char *resolve(const char *url, const char *location)
+{
+	CURLU *u = parse(url);
+	char *out = NULL;
+	if (u && curl_url_set(u, CURLUPART_URL, location, 0) == CURLUE_OK) curl_url_get(u, CURLUPART_URL, &out, 0);
+	curl_url_cleanup(u);
+	return out;
+}
+
+/* ---- headers ---- */
+
+static bool named(const char *line, size_t length, const char *name, const char **value, size_t *n)
+{
+	size_t k = strlen(name);
+	if (length <= k || line[k] != ':' || strncasecmp(line, name, k) != 0) return false;
+	const char *begin = line + k + 1, *end = line + length;
+	while (begin < end && isspace((unsigned char)*begin)) begin++;
+	while (end > begin && isspace((unsigned char)end[-1])) end--;
+	*value = begin;
+	*n = (size_t)(end - begin);
+	return true;
+}
+
+static bool number(const char *text, size_t length, uint64_t *out)
+{
+	uint64_t n = 0;
+	if (length == 0 || length > 19) return false;
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] < '0' || text[i] > '9') return false;
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	}
+	*out = n;
+	return true;
+}
+
+/* Link: <URL>; rel="next" among others. */
+static void find_next(ckpt_http_answer *a, const char *value, size_t n)
+{
+	char *text = strndup(value, n);
+	for (char *at = text; at && (at = strchr(at, '<')); at++) {
+		char *end = strchr(at, '>');
+		if (!end) break;
+		size_t span = strcspn(end, ",<");
+		char rest[128];
+		snprintf(rest, sizeof rest, "%.*s", (int)(span < 120 ? span : 120), end);
+		if ((strstr(rest, "rel=\"next\"") || strstr(rest, "rel=next")) && (size_t)(end - at - 1) < sizeof a->next)
+			snprintf(a->next, sizeof a->next, "%.*s", (int)(end - at - 1), at + 1);
+	}
+	free(text);
+}
+
+/* RateLimit: "api";r=0;t=55 */
+static unsigned rate_wait(const char *value, size_t n)
+{
+	char text[128];
+	snprintf(text, sizeof text, "%.*s", (int)(n < 120 ? n : 120), value);
+	const char *t = strstr(text, ";t=");
+	uint64_t seconds;
+	if (!t || !number(t + 3, strspn(t + 3, "0123456789"), &seconds)) return 0;
+	return seconds < 1000000 ? (unsigned)seconds + 1 : 1000000;
+}
+
+static void keep(char *to, size_t size, const char *value, size_t n)
+{
+	snprintf(to, size, "%.*s", (int)(n < size ? n : size - 1), value);
+}
+
+static size_t take_header(char *line, size_t one, size_t count, void *user)
+{
+	exchange *x = user;
+	ckpt_http_answer *a = x->answer;
+	size_t length = one * count, n;
+	const char *v;
+	uint64_t u;
+	x->header_bytes += length;
+	if (x->header_bytes > HEADERS_MOST) {
+		x->flooded = true;
+		return 0;
+	}
+	if (length > 5 && strncmp(line, "HTTP/", 5) == 0) {
+		memset(a, 0, sizeof *a); /* a "100 Continue" may have come before */
+		a->length = a->from = UINT64_MAX;
+	} else if (named(line, length, "Content-Length", &v, &n) && number(v, n, &u)) {
+		a->length = u;
+	} else if (named(line, length, "Content-Range", &v, &n) && n > 6 && !strncasecmp(v, "bytes ", 6)) {
+		size_t digits = strspn(v + 6, "0123456789");
+		if (number(v + 6, digits, &u)) a->from = u;
+	} else if (named(line, length, "Content-Encoding", &v, &n)) {
+		keep(a->encoding, sizeof a->encoding, v, n);
+	} else if (named(line, length, "X-Repo-Commit", &v, &n)) {
+		keep(a->commit, sizeof a->commit, v, n);
+	} else if (named(line, length, "X-Error-Code", &v, &n)) {
+		keep(a->error_code, sizeof a->error_code, v, n);
+	} else if (named(line, length, "X-Error-Message", &v, &n)) {
+		keep(a->error_message, sizeof a->error_message, v, n);
+	} else if (named(line, length, "Retry-After", &v, &n) && number(v, n, &u)) {
+		if (!a->retry_after) a->retry_after = u < 1000000 ? (unsigned)u + 1 : 1000000;
+	} else if (named(line, length, "RateLimit", &v, &n)) {
+		unsigned wait = rate_wait(v, n);
+		if (wait) a->retry_after = wait;
+	} else if (named(line, length, "Link", &v, &n)) {
+		find_next(a, v, n);
+	} else if (named(line, length, "Location", &v, &n) && n < URL_MOST) {
+		free(x->location);
+		x->location = strndup(v, n);
+	}
+	return length;
+}
+
+/* ---- the body ---- */
+
+static size_t take_body(char *data, size_t one, size_t count, void *user)
+{
+	exchange *x = user;
+	size_t length = one * count;
+	long status = 0;
+	curl_easy_getinfo(x->hub->easy, CURLINFO_RESPONSE_CODE, &status);
+	x->answer->status = status;
+	if (status != 200 && status != 206) {
+		/* The page of an error or a redirect is not wanted, but a small one is read so that the connection lives on. */
+		x->header_bytes += length;
+		return x->header_bytes > HEADERS_MOST ? 0 : length;
+	}
+	if (x->request->sink(x->request->user, x->answer, data, length)) return length;
+	x->stopped = true;
+	return 0;
+}
+
+/* ---- one exchange ---- */
+
+static void prepare(exchange *x, const char *url, struct curl_slist *headers, char *trouble)
+{
+	ckpt_hub *hub = x->hub;
+	CURL *c = hub->easy;
+	char agent[128], range[32];
+	snprintf(agent, sizeof agent, "ckpt/%s; libcurl/%s", ckpt_version(), curl_version_info(CURLVERSION_NOW)->version);
+	curl_easy_reset(c);
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_USERAGENT, agent);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, hub->connect);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)SLOWEST);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, hub->stall);
+	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 512L * 1024);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, x);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, trouble);
+	if (hub->ca_file) curl_easy_setopt(c, CURLOPT_CAINFO, hub->ca_file);
+	if (hub->ca_path) curl_easy_setopt(c, CURLOPT_CAPATH, hub->ca_path);
+	if (x->request->from) {
+		snprintf(range, sizeof range, "%llu-", (unsigned long long)x->request->from);
+		curl_easy_setopt(c, CURLOPT_RANGE, range);
+	}
+}
+
+/* Runs the prepared transfer; the result is CURLE_ABORTED_BY_CALLBACK with an error when progress stopped it. */
+static CURLcode perform(ckpt_hub *hub, ckpt_error *err)
+{
+	CURLcode result = CURLE_FAILED_INIT;
+	int running = 1, left;
+	if (curl_multi_add_handle(hub->multi, hub->easy) != CURLM_OK) return result;
+	while (running) {
+		if (curl_multi_perform(hub->multi, &running) != CURLM_OK) break;
+		if (!ckpt_hub_tick(hub, err)) {
+			result = CURLE_ABORTED_BY_CALLBACK;
+			running = 0;
+		} else if (running) {
+			curl_multi_poll(hub->multi, NULL, 0, 200, NULL);
+		}
+	}
+	for (CURLMsg *m; result != CURLE_ABORTED_BY_CALLBACK && (m = curl_multi_info_read(hub->multi, &left));)
+		if (m->msg == CURLMSG_DONE) result = m->data.result;
+	curl_multi_remove_handle(hub->multi, hub->easy);
+	return result;
+}
+
+static bool add_header(struct curl_slist **list, const char *text)
+{
+	struct curl_slist *more = curl_slist_append(*list, text);
+	if (more) *list = more;
+	return more;
+}
+
+/* One exchange with url, without its redirect. */
+static bool exchange_once(exchange *x, const char *url, ckpt_error *err)
+{
+	ckpt_hub *hub = x->hub;
+	struct curl_slist *headers = NULL;
+	char trouble[CURL_ERROR_SIZE] = "", bearer[4200];
+	bool ok = add_header(&headers, "Accept-Encoding: identity");
+	*x->answer = (ckpt_http_answer){.length = UINT64_MAX, .from = UINT64_MAX};
+	x->header_bytes = 0;
+	if (*hub->token && ckpt_http_same_origin(url, hub->endpoint)) {
+		snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", hub->token);
+		ok = ok && add_header(&headers, bearer);
+		explicit_bzero(bearer, sizeof bearer);
+	}
+	if (!ok) {
+		curl_slist_free_all(headers);
+		return ckpt_fail_nomem(err);
+	}
+	prepare(x, url, headers, trouble);
+	CURLcode result = perform(hub, err);
+	curl_easy_getinfo(hub->easy, CURLINFO_RESPONSE_CODE, &x->answer->status);
+	curl_slist_free_all(headers);
+	if (result == CURLE_ABORTED_BY_CALLBACK || x->stopped) return false;
+	if (x->flooded)
+		return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_LIMIT, "the server sends more than %d bytes of headers", HEADERS_MOST);
+	/* The body of an error page may have been given up; its status is what counts. */
+	long status = x->answer->status;
+	x->answer->cut = result != CURLE_OK && (status < 300 || status > 599);
+	if (x->answer->cut)
+		snprintf(x->answer->trouble, sizeof x->answer->trouble, "%.*s", 250, *trouble ? trouble : curl_easy_strerror(result));
+	return true;
+}
+
+static bool is_redirect(long status)
+{
+	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+bool ckpt_http_get(ckpt_hub *hub, const ckpt_http_request *request, ckpt_http_answer *answer, ckpt_error *err)
+{
+	exchange x = {.hub = hub, .request = request, .answer = answer};
+	char *url = strdup(request->url), *next = NULL, commit[sizeof answer->commit] = "";
+	bool ok = url || ckpt_fail_nomem(err);
+	for (int hop = 0; ok; hop++) {
+		ok = ckpt_http_allowed(hub, url, err) && exchange_once(&x, url, err);
+		if (ok && *answer->commit) memcpy(commit, answer->commit, sizeof commit);
+		if (!ok || !is_redirect(answer->status)) break;
+		next = x.location ? resolve(url, x.location) : NULL;
+		if (!next || hop == CKPT_HUB_HOPS) {
+			ok = ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_IO,
+			                   next ? "%.200s: too many redirects (more than %d)" : "%.200s: a redirect to no usable address",
+			                   request->url, CKPT_HUB_HOPS);
+			break;
+		}
+		free(x.location);
+		x.location = NULL;
+		free(url);
+		url = strdup(next);
+		curl_free(next);
+		next = NULL;
+		if (!url) ok = ckpt_fail_nomem(err);
+	}
+	if (ok && !*answer->commit) memcpy(answer->commit, commit, sizeof commit);
+	if (ok && !answer->cut && (answer->status == 200 || answer->status == 206) && *answer->encoding &&
+	    strcasecmp(answer->encoding, "identity") != 0)
+		ok = ckpt_hub_fail(hub, CKPT_HUB_CORRUPT, err, CKPT_E_FORMAT, "the server encodes (%s) what was asked for as it is",
+		                   answer->encoding);
+	curl_free(next);
+	free(x.location);
+	free(url);
+	return ok;
+}
+
+/* ---- retries and words ---- */
+
+bool ckpt_http_may_retry(const ckpt_http_answer *a)
+{
+	return a->cut || a->status == 408 || a->status == 429 || a->status == 500 || (a->status >= 502 && a->status <= 504);
+}
+
+bool ckpt_http_wait(ckpt_hub *hub, const ckpt_http_answer *a, unsigned attempt, const char *what, ckpt_error *err)
+{
+	unsigned long ms = (unsigned long)hub->retry_ms << (attempt < 3 ? attempt : 3);
+	unsigned long asked = (unsigned long)a->retry_after * 1000;
+	if (asked > ms) ms = asked;
+	if (ms > CKPT_HUB_WAIT_MOST * 1000UL) ms = CKPT_HUB_WAIT_MOST * 1000UL;
+	if (a->cut)
+		ckpt_hub_note(hub, "%s: %s; next try in %.1f s", what, a->trouble, (double)ms / 1000);
+	else
+		ckpt_hub_note(hub, "%s: the server answers %ld%s; next try in %.1f s", what, a->status,
+		              a->status == 429 ? " (too many requests)" : "", (double)ms / 1000);
+	return ckpt_hub_sleep(hub, (unsigned)ms, err);
+}
+
+bool ckpt_http_fail(ckpt_hub *hub, const ckpt_http_answer *a, const char *what, ckpt_error *err)
+{
+	const char *token = *hub->token ? "the token that was given may not read it" : "no token was given (--token, HF_TOKEN)";
+	if (a->cut) return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_IO, "%s: %s", what, a->trouble);
+	if (!strcmp(a->error_code, "GatedRepo"))
+		return ckpt_hub_fail(hub, CKPT_HUB_REFUSED, err, CKPT_E_IO,
+		                     "%s: access is gated: ask for it on its page at %s, then use the token of that account", what,
+		                     hub->endpoint);
+	if (!strcmp(a->error_code, "RevisionNotFound"))
+		return ckpt_hub_fail(hub, CKPT_HUB_MISSING, err, CKPT_E_NOT_FOUND, "%s: the repository has no such revision", what);
+	if (!strcmp(a->error_code, "EntryNotFound"))
+		return ckpt_hub_fail(hub, CKPT_HUB_MISSING, err, CKPT_E_NOT_FOUND, "%s: there is no such file", what);
+	if (!strcmp(a->error_code, "RepoNotFound") || a->status == 404)
+		return ckpt_hub_fail(hub, CKPT_HUB_MISSING, err, CKPT_E_NOT_FOUND,
+		                     "%s: there is no such repository at %s, or it is private and %s", what, hub->endpoint, token);
+	if (a->status == 401 || a->status == 403)
+		return ckpt_hub_fail(hub, CKPT_HUB_REFUSED, err, CKPT_E_IO, "%s: access is refused (%ld%s%s): it is missing or private, and %s",
+		                     what, a->status, *a->error_message ? ", " : "", a->error_message, token);
+	if (a->status == 429)
+		return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_IO, "%s: the server limits the rate of requests (429): wait some "
+		                     "minutes%s", what, *hub->token ? "" : ", or give a token, which allows more");
+	return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_IO, "%s: the server answers %ld%s%s", what, a->status,
+	                     *a->error_message ? ": " : "", a->error_message);
+}
+
+/* ---- small bodies ---- */
+
+typedef struct text_sink {
+	ckpt_hub *hub;
+	ckpt_buffer *body;
+	size_t most;
+	ckpt_error *err;
+} text_sink;
+
+static bool take_text(void *user, const ckpt_http_answer *answer, const void *data, size_t length)
+{
+	text_sink *s = user;
+	(void)answer;
+	if (length > s->most - s->body->length)
+		return ckpt_hub_fail(s->hub, CKPT_HUB_NETWORK, s->err, CKPT_E_LIMIT, "the server answers with more than %zu bytes", s->most);
+	ckpt_buffer_add(s->body, data, length);
+	return ckpt_buffer_ok(s->body, s->err);
+}
+
+bool ckpt_http_text(ckpt_hub *hub, const char *url, size_t most, ckpt_buffer *body, ckpt_http_answer *answer,
+                    const char *what, ckpt_error *err)
+{
+	text_sink sink = {hub, body, most, err};
+	const ckpt_http_request request = {.url = url, .sink = take_text, .user = &sink};
+	for (unsigned attempt = 0;; attempt++) {
+		ckpt_buffer_free(body);
+		*body = (ckpt_buffer){0};
+		if (!ckpt_http_get(hub, &request, answer, err)) return ckpt_error_prefix(err, "%s", what);
+		if (!answer->cut && answer->status == 200) return true;
+		if (!ckpt_http_may_retry(answer) || attempt + 1 == CKPT_HUB_TRIES) return ckpt_http_fail(hub, answer, what, err);
+		if (!ckpt_http_wait(hub, answer, attempt, what, err)) return false;
+	}
+}

@@ -1,0 +1,79 @@
+/* hub.h -- the Hugging Face Hub: names of repositories, and pulling their files into the cache shared with Python */
+#ifndef CKPT_HUB_HUB_H
+#define CKPT_HUB_HUB_H
+#include "../ckpt.h"
+
+/* ---- names ---- */
+
+typedef struct ckpt_hub_id {
+	char repo[200];     /* "name" or "namespace/name" */
+	char revision[256]; /* "" when none was named */
+	char file[1024];    /* "" for the whole repository */
+} ckpt_hub_id;
+
+/* "name", "org/name", either with "@revision", "hf://org/name[@rev][/path]", or a URL of the endpoint with or without
+ * /resolve/REV/PATH, /blob/REV/PATH, /tree/REV. Models only: data sets and spaces are refused in words. */
+bool ckpt_hub_parse(const char *text, const char *endpoint, ckpt_hub_id *out, ckpt_error *err);
+
+/* ---- a connection with its settings ---- */
+
+/* Why a call failed, beyond err->code. */
+typedef enum ckpt_hub_cause {
+	CKPT_HUB_FINE,
+	CKPT_HUB_OTHER,
+	CKPT_HUB_MISSING,   /* no such repository, revision or file */
+	CKPT_HUB_REFUSED,   /* gated, private, a bad token */
+	CKPT_HUB_OFFLINE,   /* offline, and not in the cache */
+	CKPT_HUB_NETWORK,   /* could not connect, cut off, too slow, the server failed or limits the rate */
+	CKPT_HUB_CORRUPT,   /* the content is not what the Hub says it is */
+	CKPT_HUB_SPACE      /* the disk is full */
+} ckpt_hub_cause;
+
+/* NULL: what the environment says (HF_HUB_CACHE, HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, ...). */
+typedef struct ckpt_hub_options {
+	const char *cache_dir, *endpoint, *token;
+	void (*note)(void *user, const char *text); /* waits, retries, fall-backs; may be NULL */
+	ckpt_progress_fn progress;                  /* bytes of the pull; false stops; may be NULL */
+	void *user;                                 /* handed to progress */
+	void *note_user;
+	unsigned retry_ms;                          /* the first wait before a retry; 0: 1000 */
+} ckpt_hub_options;
+
+typedef struct ckpt_hub ckpt_hub;
+ckpt_hub *ckpt_hub_new(const ckpt_hub_options *options, ckpt_error *err);
+void ckpt_hub_free(ckpt_hub *hub);
+const char *ckpt_hub_endpoint(const ckpt_hub *hub);
+const char *ckpt_hub_cache(const ckpt_hub *hub);
+ckpt_hub_cause ckpt_hub_why(const ckpt_hub *hub);       /* of the last failure */
+uint64_t ckpt_hub_transferred(const ckpt_hub *hub);     /* bytes of files received so far */
+
+/* ---- pulling ---- */
+
+typedef struct ckpt_hub_wish {
+	const char *const *files; /* these, by name */
+	size_t file_count;
+	const char *const *include, *const *exclude; /* globs, where '*' matches '/' too; include replaces the default choice */
+	size_t include_count, exclude_count;
+	bool force;   /* transfer again what is in the cache */
+	bool dry_run; /* only list */
+} ckpt_hub_wish;
+
+typedef struct ckpt_hub_item {
+	char *name;
+	uint64_t size;
+	bool cached; /* was in the cache before */
+} ckpt_hub_item;
+
+typedef struct ckpt_hub_result {
+	char commit[41];
+	char *path; /* the snapshot's folder, or the file when the id or the wish names just one */
+	ckpt_hub_item *items;
+	size_t count, of; /* chosen, in the repository (0 when the listing was not asked for) */
+	uint64_t missing; /* bytes that were not in the cache */
+} ckpt_hub_result;
+
+/* Puts what is wished for into the cache and says where. Every file is verified against its SHA-256 or git SHA-1 before
+ * it gets its name. Without a network what the cache has is used. Free the result also after a failure. */
+bool ckpt_hub_pull(ckpt_hub *hub, const ckpt_hub_id *id, const ckpt_hub_wish *wish, ckpt_hub_result *out, ckpt_error *err);
+void ckpt_hub_result_free(ckpt_hub_result *r);
+#endif

@@ -1,0 +1,119 @@
+/* inner.h -- what the files of lib/hub share */
+#ifndef CKPT_HUB_INNER_H
+#define CKPT_HUB_INNER_H
+#include <curl/curl.h>
+#include "../buffer.h"
+#include "../error.h"
+#include "hub.h"
+
+enum { CKPT_HUB_HOPS = 10, CKPT_HUB_TRIES = 5, CKPT_HUB_WAIT_MOST = 60 };
+
+struct ckpt_hub {
+	char *cache, *endpoint, *token, *ca_file, *ca_path;
+	bool offline;
+	long stall, connect; /* seconds */
+	unsigned retry_ms;
+	ckpt_hub_options options;
+	CURLM *multi;
+	CURL *easy;
+	ckpt_hub_cause why;
+	uint64_t transferred, done, total; /* done of total: what progress is told */
+};
+
+bool ckpt_hub_fail(ckpt_hub *hub, ckpt_hub_cause why, ckpt_error *err, ckpt_code code, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+void ckpt_hub_note(ckpt_hub *hub, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool ckpt_hub_tick(ckpt_hub *hub, ckpt_error *err); /* false: the caller's progress asked to stop */
+/* Sleeps in small steps, with ticks. */
+bool ckpt_hub_sleep(ckpt_hub *hub, unsigned ms, ckpt_error *err);
+bool ckpt_hub_is_hash(const char *text); /* 40 or 64 lower-case hex digits */
+
+/* ---- http.c ---- */
+
+typedef struct ckpt_http_answer {
+	long status;
+	uint64_t length, from; /* Content-Length (UINT64_MAX: unknown); where a 206 begins (UINT64_MAX: not said) */
+	char commit[72], error_code[64], error_message[256], next[2048], encoding[32];
+	unsigned retry_after; /* seconds; 0: not said */
+	bool cut;  /* the transfer itself failed: a retry may help */
+	char trouble[256];
+} ckpt_http_answer;
+
+/* Takes body bytes of a 200 or 206; false stops the transfer (the sink has set the error). */
+typedef bool (*ckpt_http_sink)(void *sink, const ckpt_http_answer *answer, const void *data, size_t length);
+
+typedef struct ckpt_http_request {
+	const char *url;
+	uint64_t from; /* Range: bytes=from-; 0: the whole */
+	ckpt_http_sink sink;
+	void *user;
+} ckpt_http_request;
+
+/* One GET; redirects are followed by hand, the token goes to the endpoint's origin alone. True when an answer came,
+ * whatever its status, or the transfer broke (answer->cut). False: refused, stopped by the sink or the user. */
+bool ckpt_http_get(ckpt_hub *hub, const ckpt_http_request *request, ckpt_http_answer *answer, ckpt_error *err);
+/* The body of a 200 of at most `most` bytes, with retries; a status is turned into a sentence about what. */
+bool ckpt_http_text(ckpt_hub *hub, const char *url, size_t most, ckpt_buffer *body, ckpt_http_answer *answer,
+                    const char *what, ckpt_error *err);
+bool ckpt_http_fail(ckpt_hub *hub, const ckpt_http_answer *answer, const char *what, ckpt_error *err);
+bool ckpt_http_may_retry(const ckpt_http_answer *answer);
+/* Says why and waits before try number `attempt` (0, 1, ...). */
+bool ckpt_http_wait(ckpt_hub *hub, const ckpt_http_answer *answer, unsigned attempt, const char *what, ckpt_error *err);
+/* https, or http to loopback. */
+bool ckpt_http_allowed(ckpt_hub *hub, const char *url, ckpt_error *err);
+bool ckpt_http_same_origin(const char *a, const char *b);
+
+/* ---- digest.c: the hash of a file while another thread of control writes it ---- */
+
+typedef struct ckpt_digest ckpt_digest;
+/* hash has 40 (git blob SHA-1) or 64 (SHA-256) digits; bytes of fd up to `ready` are there already. */
+ckpt_digest *ckpt_digest_start(int fd, const char *hash, uint64_t size, uint64_t ready, ckpt_error *err);
+void ckpt_digest_ready(ckpt_digest *d, uint64_t ready);
+/* Waits for all of it; *right says whether the hash is the wanted one. Frees. */
+bool ckpt_digest_finish(ckpt_digest *d, bool *right, ckpt_error *err);
+void ckpt_digest_cancel(ckpt_digest *d); /* NULL is fine */
+
+/* ---- listing.c ---- */
+
+typedef struct ckpt_hub_entry {
+	char *path;
+	uint64_t size;
+	char hash[65];
+	bool chosen;
+} ckpt_hub_entry;
+
+typedef struct ckpt_hub_listing {
+	ckpt_hub_entry *entries;
+	size_t count, capacity;
+} ckpt_hub_listing;
+
+bool ckpt_hub_commit_of(ckpt_hub *hub, const ckpt_hub_id *id, const char *revision, char commit[41], ckpt_error *err);
+bool ckpt_hub_list(ckpt_hub *hub, const ckpt_hub_id *id, const char *commit, ckpt_hub_listing *out, ckpt_error *err);
+void ckpt_hub_listing_free(ckpt_hub_listing *l);
+/* One page of a tree, appended. */
+bool ckpt_hub_list_page(ckpt_hub_listing *l, const char *text, size_t length, ckpt_error *err);
+/* Sets `chosen`; fails when a file or a glob that was asked for is not there. */
+bool ckpt_hub_choose(ckpt_hub *hub, ckpt_hub_listing *l, const ckpt_hub_id *id, const ckpt_hub_wish *wish, ckpt_error *err);
+
+/* ---- cache.c: all paths malloced ---- */
+
+char *ckpt_hub_folder(const ckpt_hub *hub, const char *repo, ckpt_error *err); /* CACHE/models--org--name */
+char *ckpt_hub_path(ckpt_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool ckpt_hub_make_folders(const char *path, bool last_too, ckpt_error *err);
+bool ckpt_hub_write_small(const char *path, const char *text, ckpt_error *err); /* whole or not at all; unchanged is left */
+bool ckpt_hub_tag(const ckpt_hub *hub, ckpt_error *err);                        /* CACHEDIR.TAG */
+/* The commit that refs/REVISION names; false without an error when there is none. */
+bool ckpt_hub_read_ref(const char *folder, const char *revision, char commit[41]);
+/* snapshots/COMMIT/FILE -> ../../blobs/HASH */
+bool ckpt_hub_link(const char *folder, const char *commit, const char *file, const char *hash, ckpt_error *err);
+/* The lock of a blob, as Python's filelock takes it; -1 on failure. Waiting is said. */
+int ckpt_hub_lock(ckpt_hub *hub, const char *repo, const char *hash, ckpt_error *err);
+/* A regular file of that size, through links. */
+bool ckpt_hub_has(const char *path, uint64_t size);
+
+/* ---- fetch.c ---- */
+
+/* Downloads one file into its blob: resumed, verified, then named. */
+bool ckpt_hub_fetch(ckpt_hub *hub, const ckpt_hub_id *id, const char *folder, const char *commit,
+                    const ckpt_hub_entry *entry, bool force, ckpt_error *err);
+#endif

@@ -1,0 +1,233 @@
+/* pull.c -- from a name to files in the cache: commit, list, choice, transfer, links, ref */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include "../path.h"
+#include "inner.h"
+
+/* Room that is left alone on the disk. */
+enum { SPARE = 16 << 20 };
+
+/* One pull under way. */
+typedef struct pull {
+	ckpt_hub *hub;
+	const ckpt_hub_id *id;
+	const ckpt_hub_wish *wish;
+	ckpt_hub_result *out;
+	const char *revision, *one; /* one: the single file that was named, or NULL */
+	char *folder;
+	ckpt_hub_listing listing;
+	ckpt_error *err;
+} pull;
+
+void ckpt_hub_result_free(ckpt_hub_result *r)
+{
+	for (size_t i = 0; i < r->count; i++) free(r->items[i].name);
+	free(r->items);
+	free(r->path);
+	*r = (ckpt_hub_result){0};
+}
+
+static bool is_commit(const char *revision)
+{
+	return strlen(revision) == 40 && ckpt_hub_is_hash(revision);
+}
+
+static bool set_path(pull *p)
+{
+	free(p->out->path);
+	p->out->path = ckpt_hub_path(p->err, "%s/snapshots/%s%s%s", p->folder, p->out->commit, p->one ? "/" : "", p->one ? p->one : "");
+	return p->out->path;
+}
+
+/* ---- without the network ---- */
+
+static bool file_there(const pull *p, const char *file)
+{
+	struct stat st;
+	char *path = ckpt_hub_path(NULL, "%s/snapshots/%s/%s", p->folder, p->out->commit, file);
+	bool there = path && stat(path, &st) == 0;
+	free(path);
+	return there;
+}
+
+/* The snapshot that the cache has of the revision, with every file that was named. */
+static bool from_cache(pull *p)
+{
+	struct stat st;
+	if (is_commit(p->revision))
+		memcpy(p->out->commit, p->revision, 41);
+	else if (!ckpt_hub_read_ref(p->folder, p->revision, p->out->commit))
+		return false;
+	char *path = ckpt_hub_path(NULL, "%s/snapshots/%s", p->folder, p->out->commit);
+	bool there = path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	free(path);
+	if (there && *p->id->file) there = file_there(p, p->id->file);
+	for (size_t i = 0; there && i < p->wish->file_count; i++) there = file_there(p, p->wish->files[i]);
+	return there && set_path(p);
+}
+
+/* ---- with it ---- */
+
+static bool add_item(pull *p, const ckpt_hub_entry *e, bool cached)
+{
+	ckpt_hub_item *item = &p->out->items[p->out->count];
+	*item = (ckpt_hub_item){strdup(e->path), e->size, cached};
+	if (!item->name) return ckpt_fail_nomem(p->err);
+	p->out->count++;
+	return true;
+}
+
+/* Bytes of the file that are in the cache: its blob, or what an earlier try left. */
+static uint64_t bytes_there(const pull *p, const ckpt_hub_entry *e, bool *whole)
+{
+	struct stat st;
+	char *blob = ckpt_hub_path(NULL, "%s/blobs/%s", p->folder, e->hash);
+	char *partial = ckpt_hub_path(NULL, "%s/blobs/%s.ckpt.incomplete", p->folder, e->hash);
+	uint64_t there = 0;
+	*whole = blob && !p->wish->force && ckpt_hub_has(blob, e->size);
+	if (*whole)
+		there = e->size;
+	else if (partial && !p->wish->force && lstat(partial, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size <= e->size)
+		there = (uint64_t)st.st_size;
+	free(blob);
+	free(partial);
+	return there;
+}
+
+static bool survey(pull *p)
+{
+	p->out->of = p->listing.count;
+	p->out->items = calloc(p->listing.count + 1, sizeof *p->out->items);
+	if (!p->out->items) return ckpt_fail_nomem(p->err);
+	for (size_t i = 0; i < p->listing.count; i++) {
+		const ckpt_hub_entry *e = &p->listing.entries[i];
+		bool whole;
+		if (!e->chosen) continue;
+		p->out->missing += e->size - bytes_there(p, e, &whole);
+		p->hub->total += e->size;
+		if (!add_item(p, e, whole)) return false;
+	}
+	return true;
+}
+
+static bool check_space(pull *p)
+{
+	struct statvfs fs;
+	if (p->out->missing == 0 || statvfs(p->hub->cache, &fs) < 0) return true;
+	uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (room >= SPARE && room - SPARE >= p->out->missing) return true;
+	return ckpt_hub_fail(p->hub, CKPT_HUB_SPACE, p->err, CKPT_E_IO,
+	                     "%s: there is not enough space on the disk of %s: %.1f MB are to come, %.1f MB are free", p->id->repo,
+	                     p->hub->cache, (double)p->out->missing / 1e6, (double)room / 1e6);
+}
+
+static bool transfer(pull *p)
+{
+	bool ok = ckpt_hub_make_folders(p->hub->cache, true, p->err) && ckpt_hub_tag(p->hub, p->err) && check_space(p);
+	size_t at = 0;
+	for (size_t i = 0; ok && i < p->listing.count; i++) {
+		const ckpt_hub_entry *e = &p->listing.entries[i];
+		if (!e->chosen) continue;
+		if (p->out->items[at++].cached)
+			p->hub->done += e->size;
+		else
+			ok = ckpt_hub_fetch(p->hub, p->id, p->folder, p->out->commit, e, p->wish->force, p->err);
+		ok = ok && ckpt_hub_link(p->folder, p->out->commit, e->path, e->hash, p->err);
+	}
+	return ok;
+}
+
+/* After the snapshot's folder exists, since a ref to nothing makes Python call the repository corrupt. */
+static bool write_ref(pull *p)
+{
+	if (is_commit(p->revision)) return true;
+	char *path = ckpt_hub_path(p->err, "%s/refs/%s", p->folder, p->revision);
+	bool ok = path && ckpt_hub_write_small(path, p->out->commit, p->err);
+	free(path);
+	return ok;
+}
+
+/* Python remembers that a file is not there, so that it need not ask again. */
+static void remember_absence(pull *p)
+{
+	if (p->hub->why != CKPT_HUB_MISSING || !p->one) return;
+	char *path = ckpt_hub_path(NULL, "%s/.no_exist/%s/%s", p->folder, p->out->commit, p->one);
+	char *snapshot = ckpt_hub_path(NULL, "%s/snapshots/%s", p->folder, p->out->commit);
+	if (path && snapshot && ckpt_hub_make_folders(snapshot, true, NULL) && ckpt_hub_tag(p->hub, NULL) &&
+	    ckpt_hub_write_small(path, "", NULL))
+		write_ref(p);
+	free(snapshot);
+	free(path);
+}
+
+static bool from_hub(pull *p)
+{
+	if (is_commit(p->revision))
+		memcpy(p->out->commit, p->revision, 41);
+	else if (!ckpt_hub_commit_of(p->hub, p->id, p->revision, p->out->commit, p->err))
+		return false;
+	if (!ckpt_hub_list(p->hub, p->id, p->out->commit, &p->listing, p->err)) return false;
+	if (!ckpt_hub_choose(p->hub, &p->listing, p->id, p->wish, p->err)) {
+		if (!p->wish->dry_run) remember_absence(p);
+		return false;
+	}
+	if (!survey(p)) return false;
+	if (!p->wish->dry_run && (!transfer(p) || !write_ref(p))) return false;
+	return set_path(p);
+}
+
+static bool check_names(const ckpt_hub_wish *wish, ckpt_error *err)
+{
+	for (size_t i = 0; i < wish->file_count; i++) {
+		size_t n = strlen(wish->files[i]);
+		char name[1024];
+		snprintf(name, sizeof name, "%.*s", (int)(n > 1 && wish->files[i][n - 1] == '/' ? n - 1 : n), wish->files[i]);
+		if (n >= sizeof name || !ckpt_path_is_plain(name, "file name", err))
+			return n < sizeof name ? false : ckpt_fail(err, CKPT_E_USAGE, "a file name of %zu bytes is too long", n);
+	}
+	return true;
+}
+
+/* Whether what the cache has is good enough after this failure, as Python decides it. */
+static bool may_fall_back(const pull *p, const ckpt_error *why)
+{
+	bool before = p->out->count == 0; /* nothing was transferred: it failed at the commit or the list */
+	return before && !p->wish->force && !p->wish->dry_run && why->code != CKPT_E_CANCELLED &&
+	       (p->hub->why == CKPT_HUB_NETWORK || p->hub->why == CKPT_HUB_REFUSED);
+}
+
+bool ckpt_hub_pull(ckpt_hub *hub, const ckpt_hub_id *id, const ckpt_hub_wish *wish, ckpt_hub_result *out, ckpt_error *err)
+{
+	ckpt_error why = {0};
+	pull p = {.hub = hub, .id = id, .wish = wish, .out = out, .err = &why};
+	bool ok = false;
+	*out = (ckpt_hub_result){0};
+	hub->why = CKPT_HUB_FINE;
+	hub->done = hub->total = 0;
+	p.revision = *id->revision ? id->revision : "main";
+	p.one = *id->file ? id->file : wish->file_count == 1 ? wish->files[0] : NULL;
+	p.folder = ckpt_hub_folder(hub, id->repo, &why);
+	if (!p.folder || !check_names(wish, &why)) goto done;
+	if (hub->offline) {
+		ok = from_cache(&p) ||
+		     ckpt_hub_fail(hub, CKPT_HUB_OFFLINE, &why, CKPT_E_NOT_FOUND,
+		                   "%s%s%s at %s is not in the cache %s, and HF_HUB_OFFLINE forbids to fetch it", id->repo, p.one ? ", " : "",
+		                   p.one ? p.one : "", p.revision, hub->cache);
+		goto done;
+	}
+	ok = from_hub(&p);
+	if (!ok && may_fall_back(&p, &why) && from_cache(&p)) {
+		ckpt_hub_note(hub, "%s; the cache has commit %s, which is used", why.text, out->commit);
+		ok = true;
+	}
+done:
+	if (!ok && err) *err = why;
+	if (!ok && hub->why == CKPT_HUB_FINE) hub->why = CKPT_HUB_OTHER;
+	ckpt_hub_listing_free(&p.listing);
+	free(p.folder);
+	return ok;
+}

@@ -1,0 +1,264 @@
+# test_hub.py -- ckpt pull against a fake Hub, beside the real huggingface_hub client on the same cache
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "hub"))
+from fake_hub import FakeHub, git_sha1  # noqa: E402
+from peers import CKPT  # noqa: E402
+
+HEAD = b'{"w":{"dtype":"F32","shape":[1048576],"data_offsets":[0,4194304]}}'
+WEIGHTS = len(HEAD).to_bytes(8, "little") + HEAD + random.Random(7).randbytes(4194304)
+CONFIG = b'{"model_type": "bert"}\n'
+FILES = {
+    "config.json": CONFIG,
+    "README.md": b"# hello\n",
+    "model.safetensors": WEIGHTS,
+    "pytorch_model.bin": b"not needed",
+    "tokenizer.json": b"{}",
+    "onnx/a b/deep.json": b"[1]",
+    "empty.txt": b"",
+}
+PYTHON = """
+import sys, json, huggingface_hub as h
+what, repo = sys.argv[1:3]
+if what == "snapshot": print(h.snapshot_download(repo))
+if what == "file": print(h.hf_hub_download(repo, sys.argv[3]))
+if what == "scan":
+    info = h.scan_cache_dir()
+    print(json.dumps({"warnings": [str(w) for w in info.warnings], "repos": [r.repo_id for r in info.repos],
+                      "files": sorted(f.file_name for r in info.repos for v in r.revisions for f in v.files)}))
+"""
+
+
+class Hub(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="ckpt-hub-")
+        self.addCleanup(shutil.rmtree, self.dir, True)
+        self.fake = self.hub({"org/model": dict(FILES), "plain": {"config.json": CONFIG}})
+
+    def hub(self, repos, **more):
+        fake = FakeHub(repos, **more)
+        self.addCleanup(fake.close)
+        return fake
+
+    def env(self, **more):
+        drop = ("HF_", "HUGGINGFACE", "TRANSFORMERS", "http", "HTTP", "XDG")
+        env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
+        env.update(HOME=self.dir, HF_HOME=os.path.join(self.dir, "hf"), HF_ENDPOINT=self.fake.hub, HF_HUB_DISABLE_XET="1",
+                   HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DOWNLOAD_TIMEOUT="2")
+        env.update(more)
+        return env
+
+    def ckpt(self, *args, code=0, **more):
+        run = subprocess.run([CKPT, *args], env=self.env(**more), capture_output=True, text=True, timeout=120)
+        self.assertEqual(run.returncode, code, run.stdout + run.stderr)
+        return run
+
+    def pull(self, *args, **more):
+        return json.loads(self.ckpt("pull", "--json", *args, **more).stdout)
+
+    def python(self, *args, **more):
+        run = subprocess.run([sys.executable, "-c", PYTHON, *args], env=self.env(**more), capture_output=True, text=True,
+                             timeout=120)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        return run.stdout.strip()
+
+    def repo(self):
+        return os.path.join(self.dir, "hf", "hub", "models--org--model")
+
+    def blobs(self):
+        """Every name that stands for finished content; each must have the hash that it is called by."""
+        folder = os.path.join(self.repo(), "blobs")
+        names = [n for n in os.listdir(folder) if not n.endswith(".incomplete")] if os.path.isdir(folder) else []
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as f:
+                data = f.read()
+            self.assertEqual(name, hashlib.sha256(data).hexdigest() if len(name) == 64 else git_sha1(data))
+        return names
+
+    # ---- the cache, both ways
+
+    def test_ckpt_pulls_python_reads_offline(self):
+        got = self.pull("org/model", "--include", "*")
+        self.assertEqual(len(got["files"]), len(FILES))
+        self.assertEqual(got["bytes_transferred"], sum(map(len, FILES.values())))
+        path = self.python("snapshot", "org/model", HF_HUB_OFFLINE="1")
+        self.assertEqual(path, got["path"])
+        for name, data in FILES.items():
+            with open(os.path.join(path, name), "rb") as f:
+                self.assertEqual(f.read(), data)
+        scan = json.loads(self.python("scan", "-"))
+        self.assertEqual(scan["warnings"], [])
+        self.assertEqual(scan["repos"], ["org/model"])
+        self.assertEqual(scan["files"], sorted(os.path.basename(n) for n in FILES))
+        before = len(self.fake.bodies())
+        self.python("snapshot", "org/model")
+        self.assertEqual(len(self.fake.bodies()), before)
+
+    def test_python_pulls_ckpt_transfers_nothing(self):
+        path = self.python("snapshot", "org/model")
+        before = len(self.fake.bodies())
+        got = self.pull("org/model", "--include", "*")
+        self.assertEqual(got["path"], path)
+        self.assertEqual(got["bytes_transferred"], 0)
+        self.assertEqual(len(self.fake.bodies()), before)
+
+    def test_layout_is_byte_equal(self):
+        def tree(root):
+            out = {}
+            for folder, _, names in os.walk(root):
+                for name in names:
+                    path = os.path.join(folder, name)
+                    key = os.path.relpath(path, root)
+                    if "/trees/" in key:
+                        continue
+                    link = os.path.islink(path)
+                    mode = 0 if link else stat.S_IMODE(os.stat(path).st_mode)
+                    with open(path, "rb") as f:
+                        out[key] = (os.readlink(path) if link else f.read(), mode)
+            return out
+        self.pull("org/model", "--include", "*")
+        root = os.path.join(self.dir, "hf", "hub")
+        ours = tree(root)
+        shutil.rmtree(root)
+        self.python("snapshot", "org/model")
+        self.assertEqual(ours, tree(root))
+
+    def test_default_choice_and_names(self):
+        got = self.pull("org/model")
+        self.assertEqual([f["name"] for f in got["files"]], ["config.json", "model.safetensors", "tokenizer.json"])
+        url = self.fake.hub + "/org/model/resolve/main/config.json"
+        for name in ("hf://org/model/config.json", "hf://org/model@main/config.json", url):
+            self.assertEqual(self.pull(name)["path"], got["path"] + "/config.json")
+        quiet = self.ckpt("pull", "--quiet", "org/model", "onnx/a b/deep.json").stdout
+        self.assertEqual(quiet, got["path"] + "/onnx/a b/deep.json\n")
+        self.assertTrue(self.pull("plain")["path"].endswith("models--plain/snapshots/" + self.fake.commit))
+        dry = self.pull("plain", "--dry-run", "--force-download")
+        self.assertEqual((dry["bytes_missing"], dry["bytes_transferred"]), (len(CONFIG), 0))
+
+    def test_offline(self):
+        self.assertIn("HF_HUB_OFFLINE", self.ckpt("pull", "org/model", code=6, HF_HUB_OFFLINE="1").stderr)
+        got = self.pull("org/model")
+        self.assertEqual(self.pull("org/model", HF_HUB_OFFLINE="1")["path"], got["path"])
+        self.ckpt("pull", "org/model", "README.md", code=6, HF_HUB_OFFLINE="1")
+
+    def test_missing_file_is_remembered(self):
+        self.assertIn("nowhere.txt", self.ckpt("pull", "org/model", "nowhere.txt", code=4).stderr)
+        self.assertTrue(os.path.exists(os.path.join(self.repo(), ".no_exist", self.fake.commit, "nowhere.txt")))
+        self.assertEqual(json.loads(self.python("scan", "-"))["warnings"], [])
+
+    # ---- words and codes
+
+    def test_errors(self):
+        self.assertIn("no such repository", self.ckpt("pull", "org/other", code=4).stderr)
+        self.assertIn("no such revision", self.ckpt("pull", "org/model@v9", code=4).stderr)
+        self.ckpt("pull", "org/model@../x", code=2)
+        self.ckpt("pull", "a/b/c", code=2)
+        self.assertIn("only https", self.ckpt("pull", "org/model", code=3, HF_ENDPOINT="http://example.com").stderr)
+        secret = "hf_secret\nX: y"
+        run = self.ckpt("pull", "org/model", code=2, HF_TOKEN=secret)
+        self.assertNotIn("hf_secret", run.stderr + run.stdout)
+
+    def test_gated_and_token(self):
+        self.fake = self.hub({"org/model": dict(FILES)}, token="hf_right")
+        self.assertIn("gated", self.ckpt("pull", "org/model", code=5).stderr)
+        self.pull("org/model", HF_TOKEN="hf_right")
+        seen = {kind: [h.get("Authorization") for k, _, _, h in self.fake.log if k == kind] for kind in ("hub", "cdn")}
+        self.assertIn("Bearer hf_right", seen["hub"])
+        self.assertEqual(set(seen["cdn"]), {None})
+        os.makedirs(os.path.join(self.dir, "hf"), exist_ok=True)
+        shutil.rmtree(os.path.join(self.dir, "hf", "hub"))
+        with open(os.path.join(self.dir, "hf", "token"), "w") as f:
+            f.write(" hf_right\r\n")
+        self.pull("org/model")
+
+    # ---- faults
+
+    def test_faults_that_are_overcome(self):
+        for faults in (["cut"], ["busy"], ["limit"], ["stall"], ["short"], ["cut", "ignore"], ["cut", "past"], ["cut", "forbid"],
+                       ["cut", "cut", "cut", "cut", "cut", "cut"], ["drip"]):
+            with self.subTest(faults=faults):
+                shutil.rmtree(self.repo(), True)
+                self.fake.fault["model.safetensors"] = list(faults)
+                got = self.pull("org/model", "model.safetensors")
+                with open(got["path"], "rb") as f:
+                    self.assertEqual(f.read(), WEIGHTS)
+                self.blobs()
+
+    def test_faults_that_are_not(self):
+        for fault, code in (("wrong", 8), ("long", 8), ("gzip", 8), ("loop", 7), ("file", 3), ("forbid", 5)):
+            with self.subTest(fault=fault):
+                shutil.rmtree(self.repo(), True)
+                self.fake.fault["model.safetensors"] = [fault] * 12
+                run = self.ckpt("pull", "org/model", "model.safetensors", code=code)
+                self.assertEqual(run.stdout, "")
+                self.assertEqual(self.blobs(), [])
+                self.fake.fault.clear()
+                self.pull("org/model", "model.safetensors")
+
+    def test_hostile_lists(self):
+        good = git_sha1(b"x")
+        for path in ("../x", "/etc/x", "a/../../x", "C:\\x", "", ".", "a//b", ".git/config", "x" * 300, "a\u0000b"):
+            with self.subTest(path=path):
+                body = json.dumps([{"type": "file", "path": path, "size": 1, "oid": good}]).encode()
+                self.fake.api = {"/api/models/org/model/tree/": (200, body, {})}
+                self.ckpt("pull", "org/model", "--include", "*", code=8)
+                self.assertFalse(os.path.exists(self.repo()))
+        for oid in ("../../../x", good[:-1], good.upper(), "", "a" * 300):
+            body = json.dumps([{"type": "file", "path": "x", "size": 1, "oid": oid}]).encode()
+            self.fake.api = {"/api/models/org/model/tree/": (200, body, {})}
+            self.ckpt("pull", "org/model", "--include", "*", code=8)
+        self.fake.api = {"/api/models/org/model/revision/": (200, b'{"sha": "../../x"}', {})}
+        self.ckpt("pull", "org/model", code=8)
+        self.assertFalse(os.path.exists(self.repo()))
+        for more in ({"Link": '<https://example.com/x>; rel="next"'}, {"Location": "?again"}):
+            self.fake.api = {"/api/models/org/model/tree/": (200 if "Link" in more else 302, b"[]", more)}
+            self.ckpt("pull", "org/model", code=8 if "Link" in more else 7)
+
+    def test_hub_away(self):
+        got = self.pull("org/model")
+        self.fake.api = {"/api/": (503, b"", {})}
+        run = self.ckpt("pull", "org/model")
+        self.assertEqual(run.stdout.splitlines()[-1], got["path"])
+        self.assertIn("the cache has commit", run.stderr)
+
+    def test_killed_then_resumed(self):
+        for delay in (0.3, 0.7, 1.1):
+            shutil.rmtree(self.repo(), True)
+            self.fake.fault["model.safetensors"] = ["drip"]
+            p = subprocess.Popen([CKPT, "pull", "org/model"], env=self.env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(delay)
+            p.send_signal(signal.SIGKILL)
+            p.wait()
+            self.blobs()
+            self.fake.fault.clear()
+            got = self.pull("org/model")
+            self.assertLess(got["bytes_transferred"], len(WEIGHTS))
+            self.blobs()
+        partial = os.path.join(self.repo(), "blobs", hashlib.sha256(WEIGHTS).hexdigest())
+        os.remove(partial)
+        with open(partial + ".ckpt.incomplete", "wb") as f:
+            f.write(b"\0" * 1000)
+        self.pull("org/model")
+        self.assertEqual(len(self.blobs()), 3)
+
+    def test_two_at_once(self):
+        self.fake.fault["model.safetensors"] = ["drip"]
+        both = [subprocess.Popen([CKPT, "pull", "org/model"], env=self.env(), stdout=subprocess.DEVNULL) for _ in range(2)]
+        self.assertEqual([p.wait() for p in both], [0, 0])
+        self.assertEqual(sum(1 for r in self.fake.log if r[0] == "cdn"), 1)
+        self.blobs()
+
+
+if __name__ == "__main__":
+    unittest.main()

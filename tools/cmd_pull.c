@@ -1,0 +1,229 @@
+/* cmd_pull.c -- ckpt pull: fetch a model from the Hugging Face Hub into the cache that Python shares */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/hub/hub.h"
+#include "../lib/json.h"
+#include "number.h"
+#include "progress.h"
+#include "table.h"
+#include "tool.h"
+
+struct pull_options {
+	const char *revision, *cache_dir, *token;
+	ckpt_list include, exclude;
+	bool dry_run, force, json;
+};
+
+static int exit_code(ckpt_hub_cause why)
+{
+	switch (why) {
+	case CKPT_HUB_MISSING:
+		return 4;
+	case CKPT_HUB_REFUSED:
+		return 5;
+	case CKPT_HUB_OFFLINE:
+		return 6;
+	case CKPT_HUB_NETWORK:
+		return 7;
+	case CKPT_HUB_CORRUPT:
+		return 8;
+	case CKPT_HUB_SPACE:
+		return 9;
+	default:
+		return CKPT_EXIT_BY_ERROR;
+	}
+}
+
+/* ---- what is printed ---- */
+
+static void string(ckpt_buffer *b, const char *text)
+{
+	ckpt_json_write_string(b, text, strlen(text), false);
+}
+
+static bool print_json(const ckpt_hub_id *id, const ckpt_hub_result *r, uint64_t transferred, ckpt_error *err)
+{
+	ckpt_buffer b = {0};
+	ckpt_buffer_str(&b, "{\n  \"path\": ");
+	string(&b, r->path);
+	ckpt_buffer_str(&b, ",\n  \"repo\": ");
+	string(&b, id->repo);
+	ckpt_buffer_str(&b, ",\n  \"revision\": ");
+	string(&b, *id->revision ? id->revision : "main");
+	ckpt_buffer_printf(&b, ",\n  \"commit\": \"%s\",\n  \"bytes_missing\": %llu,\n  \"bytes_transferred\": %llu,\n  \"files\": [",
+	                   r->commit, (unsigned long long)r->missing, (unsigned long long)transferred);
+	for (size_t i = 0; i < r->count; i++) {
+		ckpt_buffer_str(&b, i ? ",\n    {\"name\": " : "\n    {\"name\": ");
+		string(&b, r->items[i].name);
+		ckpt_buffer_printf(&b, ", \"bytes\": %llu, \"cached\": %s}", (unsigned long long)r->items[i].size,
+		                   r->items[i].cached ? "true" : "false");
+	}
+	ckpt_buffer_str(&b, r->count ? "\n  ]\n}\n" : "]\n}\n");
+	bool ok = ckpt_buffer_ok(&b, err);
+	if (ok) fwrite(b.data, 1, b.length, stdout);
+	ckpt_buffer_free(&b);
+	return ok;
+}
+
+static bool print_list(const ckpt_call *call, const ckpt_hub_result *r, ckpt_error *err)
+{
+	static const ckpt_column columns[] = {{.title = "FILE", .least = 20, .middle = true}, {.title = "SIZE", .right = true},
+	                                      {.title = ""}};
+	ckpt_table *t = ckpt_table_new(columns, 3);
+	char text[32];
+	if (!t) return ckpt_fail_nomem(err);
+	for (size_t i = 0; i < r->count; i++) {
+		ckpt_bytes_text((double)r->items[i].size, text, sizeof text);
+		ckpt_table_text(t, r->items[i].name);
+		ckpt_table_text(t, text);
+		ckpt_table_text(t, r->items[i].cached ? "cached" : "");
+	}
+	bool ok = ckpt_table_print(t, stdout, &call->terminal, true, err);
+	ckpt_table_free(t);
+	return ok;
+}
+
+static bool print(const ckpt_call *call, const ckpt_hub_id *id, const ckpt_hub_result *r, uint64_t transferred, double seconds,
+                  ckpt_error *err)
+{
+	const struct pull_options *o = call->options;
+	char text[32];
+	if (o->json) return print_json(id, r, transferred, err);
+	if (o->dry_run && !print_list(call, r, err)) return false;
+	ckpt_bytes_text((double)(o->dry_run ? r->missing : transferred), text, sizeof text);
+	if (!call->quiet && o->dry_run)
+		printf("%zu of %zu files, %s to be transferred\n", r->count, r->of, text);
+	else if (!call->quiet && r->of)
+		printf("%s: %zu of %zu files at commit %.12s, %s transferred in %.1f s\n", id->repo, r->count, r->of, r->commit, text, seconds);
+	ckpt_text_print(stdout, r->path);
+	putchar('\n');
+	return true;
+}
+
+/* ---- the command ---- */
+
+static void note(void *user, const char *text)
+{
+	ckpt_remark(user, "%s", text);
+}
+
+/* Connects; what the hub remarks is said with ckpt_remark. progress must live as long as the hub. */
+static ckpt_hub *connect(const ckpt_call *call, ckpt_progress *progress, ckpt_error *err)
+{
+	const struct pull_options *o = call->options;
+	ckpt_progress_begin(progress, call, "pulling");
+	ckpt_work work = ckpt_progress_work(progress);
+	const ckpt_hub_options settings = {.cache_dir = o->cache_dir,
+	                                   .token = o->token,
+	                                   .note = note,
+	                                   .note_user = (void *)(uintptr_t)call,
+	                                   .progress = work.progress,
+	                                   .user = work.user};
+	return ckpt_hub_new(&settings, err);
+}
+
+static bool identify(const ckpt_call *call, const ckpt_hub *hub, ckpt_hub_id *id, ckpt_error *err)
+{
+	const struct pull_options *o = call->options;
+	char text[1400];
+	if (!ckpt_hub_parse(call->arguments[0], ckpt_hub_endpoint(hub), id, err)) return false;
+	if (!o->revision) return true;
+	if (*id->revision) return ckpt_fail(err, CKPT_E_USAGE, "%s names a revision, and --revision another one", call->arguments[0]);
+	ckpt_hub_id with;
+	snprintf(text, sizeof text, "%s@%.300s", id->repo, o->revision);
+	if (!ckpt_hub_parse(text, ckpt_hub_endpoint(hub), &with, err)) return false;
+	memcpy(id->revision, with.revision, sizeof id->revision);
+	return true;
+}
+
+static int run(const ckpt_call *call, ckpt_error *err)
+{
+	const struct pull_options *o = call->options;
+	const ckpt_hub_wish wish = {.files = call->arguments + 1,
+	                            .file_count = call->argument_count - 1,
+	                            .include = o->include.items,
+	                            .include_count = o->include.count,
+	                            .exclude = o->exclude.items,
+	                            .exclude_count = o->exclude.count,
+	                            .force = o->force,
+	                            .dry_run = o->dry_run};
+	ckpt_hub_id id;
+	ckpt_hub_result result = {0};
+	ckpt_progress progress;
+	int code = CKPT_EXIT_BY_ERROR;
+	ckpt_hub *hub = connect(call, &progress, err);
+	if (!hub || !identify(call, hub, &id, err)) goto done;
+	if ((*id.file || wish.file_count) && (o->include.count || o->exclude.count)) {
+		ckpt_fail(err, CKPT_E_USAGE, "files were named, so --include and --exclude have no place");
+		goto done;
+	}
+	bool ok = ckpt_hub_pull(hub, &id, &wish, &result, err);
+	double seconds = ckpt_progress_end(&progress);
+	if (!ok)
+		code = exit_code(ckpt_hub_why(hub));
+	else if (print(call, &id, &result, ckpt_hub_transferred(hub), seconds, err))
+		code = CKPT_EXIT_OK;
+done:
+	ckpt_hub_result_free(&result);
+	ckpt_hub_free(hub);
+	return code;
+}
+
+static const char *const synopsis[] = {"REPO [FILE]... [OPTION]...", NULL};
+
+static const ckpt_paragraph description[] = {
+	{NULL, "Fetches a model from the Hugging Face Hub into the cache that Python's huggingface_hub uses, and prints the path of the "
+	       "snapshot as the last line (the path of the file, when one was named). What Python has downloaded is not fetched again, "
+	       "and Python finds what ckpt pulled, also offline. REPO is `name`, `org/name`, `org/name@revision`, "
+	       "`hf://org/name[@revision][/file]` or a URL of the Hub."},
+	{NULL, "Without FILE and `--include` the files that a checkpoint needs are chosen: config, tokenizer, and the weights in one format "
+	       "(safetensors before the others). A FILE that ends in / stands for a folder; a glob's `*` also matches /."},
+	{NULL, "Every file is compared with the SHA-256 or git SHA-1 that the Hub states while it comes, and gets its name only when they "
+	       "agree. An interrupted pull goes on where it stopped. Failures of the network are retried with waits of at most a minute, "
+	       "which are said; when the Hub cannot be reached, a snapshot in the cache is used."},
+	{"ENVIRONMENT", "The variables of huggingface_hub are followed: `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME` (where the cache is), "
+	                "`HF_ENDPOINT`, `HF_TOKEN` and `HF_TOKEN_PATH` (default: the file token in `HF_HOME`), `HF_HUB_DISABLE_IMPLICIT_TOKEN`, "
+	                "`HF_HUB_OFFLINE`, `HF_HUB_DOWNLOAD_TIMEOUT` (seconds without progress after which a transfer is begun again, default 10), "
+	                "`HF_HUB_ETAG_TIMEOUT` (seconds to connect), `SSL_CERT_FILE`, `SSL_CERT_DIR`, and the usual ones of proxies. The token "
+	                "goes to the endpoint alone, never to another host, port or scheme; only https is spoken, but to this machine itself."},
+	{"JSON", "`--json` prints an object with `path`, `repo`, `revision`, `commit`, `bytes_missing` (before the pull), `bytes_transferred` and "
+	         "`files`, a list of `name`, `bytes` and `cached` (empty when the cache was used without the Hub)."},
+	{0},
+};
+
+#define FIELD(name) offsetof(struct pull_options, name)
+static const ckpt_option options[] = {
+	{"revision", 0, CKPT_OPTION_TEXT, FIELD(revision), "REV", "a branch, tag or commit (default: main)", 0, 0},
+	{"include", 0, CKPT_OPTION_LIST, FIELD(include), "GLOB", "fetch the files that match instead of the usual ones; may be repeated", 0, 0},
+	{"exclude", 0, CKPT_OPTION_LIST, FIELD(exclude), "GLOB", "leave out files that match; may be repeated", 0, 0},
+	{"cache-dir", 0, CKPT_OPTION_TEXT, FIELD(cache_dir), "DIR", "use this cache", 0, 0},
+	{"token", 0, CKPT_OPTION_TEXT, FIELD(token), "TOKEN", "use this token (better in `HF_TOKEN`, where no list of processes shows it)", 0, 0},
+	{"dry-run", 0, CKPT_OPTION_FLAG, FIELD(dry_run), NULL, "list the files and fetch none", 0, 0},
+	{"force-download", 0, CKPT_OPTION_FLAG, FIELD(force), NULL, "fetch again what is in the cache", 0, 0},
+	{"json", 0, CKPT_OPTION_FLAG, FIELD(json), NULL, "print the result as JSON", 0, 0},
+	{0},
+};
+
+static const ckpt_exit_code exits[] = {
+	{4, "there is no such repository, revision or file (or it is private)"},
+	{5, "access is refused: gated, private, or a bad token"},
+	{6, "offline, and not in the cache"},
+	{7, "the network or the server failed"},
+	{8, "what came is not what the Hub states; nothing of it was kept"},
+	{9, "there is not enough space on the disk"},
+	{0, NULL},
+};
+
+const ckpt_tool ckpt_tool_pull = {
+	.name = "pull",
+	.summary = "fetch a model from the Hugging Face Hub, verified",
+	.synopsis = synopsis,
+	.description = description,
+	.options = options,
+	.options_size = sizeof(struct pull_options),
+	.arguments_min = 1,
+	.arguments_max = SIZE_MAX,
+	.exits = exits,
+	.run = run,
+};
