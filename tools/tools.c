@@ -19,6 +19,8 @@
 	X(forward)                                                                                                     \
 	X(verify)                                                                                                      \
 	X(diff)                                                                                                        \
+	X(tokenize)                                                                                                    \
+	X(detokenize)                                                                                                  \
 	X(help)                                                                                                        \
 	X(version)
 

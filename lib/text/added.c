@@ -1,0 +1,172 @@
+/* added.c -- added tokens: found in the text before anything else sees it */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../error.h"
+#include "../utf8.h"
+#include "tokenizer.h"
+#include "unicode.h"
+
+void ckpt_added_free(ckpt_added *a)
+{
+	free(a->items);
+	ckpt_trie_free(a->trie);
+	ckpt_trie_free(a->trie + 1);
+	*a = (ckpt_added){0};
+}
+
+const ckpt_added_token *ckpt_added_find(const ckpt_added *a, uint32_t id)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (a->items[i].id == id) return a->items + i;
+	return NULL;
+}
+
+static bool flag_of(const ckpt_json *v, const char *key)
+{
+	const ckpt_json *m = ckpt_json_member(v, key);
+	return m && ckpt_json_is_true(m);
+}
+
+static bool read_one(ckpt_tokenizer *t, const ckpt_json *v, ckpt_added_token *a, ckpt_error *err)
+{
+	uint64_t id;
+	const ckpt_json *content = ckpt_json_member(v, "content"), *number = ckpt_json_member(v, "id");
+	if (!content || ckpt_json_get_kind(content) != CKPT_JSON_STRING || !number || !ckpt_json_u64(number, &id))
+		return ckpt_fail(err, CKPT_E_FORMAT, "an added token has no content or no id");
+	const char *text = ckpt_json_string(content);
+	uint32_t known = t->model.vocabulary.edges ? ckpt_trie_find(&t->model.vocabulary, text, strlen(text)) : CKPT_TRIE_NONE;
+	if (known != CKPT_TRIE_NONE && known != id)
+		return ckpt_fail(err, CKPT_E_FORMAT, "the added token \"%.80s\" has the id %llu, in the vocabulary it is %u", text,
+		                 (unsigned long long)id, known);
+	if (known == CKPT_TRIE_NONE && !ckpt_text_model_add(&t->model, text, id, err)) return false;
+	*a = (ckpt_added_token){
+		.content = t->model.strings[id],
+		.id = (uint32_t)id,
+		.single_word = flag_of(v, "single_word"),
+		.left = flag_of(v, "lstrip"),
+		.right = flag_of(v, "rstrip"),
+		.normalized = ckpt_json_member(v, "normalized") ? flag_of(v, "normalized") : !flag_of(v, "special"),
+		.special = flag_of(v, "special"),
+	};
+	return true;
+}
+
+/* What a token looks like once the normaliser has been there. */
+static bool normal_form(ckpt_tokenizer *t, const ckpt_added_token *a, ckpt_work_text *w, ckpt_error *err)
+{
+	size_t length = strlen(a->content);
+	ckpt_pieces_clear(&w->now);
+	ckpt_aligned_put(&w->now.text, a->content, length, (ckpt_span){0, 0});
+	if (w->now.text.failed || !ckpt_pieces_add(&w->now, 0, length, UINT32_MAX)) return ckpt_fail_nomem(err);
+	return !a->normalized || ckpt_normalize(&t->normalizer, w, err);
+}
+
+static bool index_all(ckpt_tokenizer *t, ckpt_work_text *w, ckpt_error *err)
+{
+	ckpt_added *a = &t->added;
+	for (size_t i = 0; i < a->count; i++) {
+		int which = a->items[i].normalized;
+		if (!normal_form(t, a->items + i, w, err)) return false;
+		if (!w->now.text.length) continue;
+		if (!ckpt_trie_add(a->trie + which, w->now.text.text, w->now.text.length, (uint32_t)i)) return ckpt_fail_nomem(err);
+		a->begins[which][(unsigned char)w->now.text.text[0]] = true;
+	}
+	return true;
+}
+
+bool ckpt_added_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err)
+{
+	ckpt_added *a = &t->added;
+	ckpt_work_text w = {0};
+	size_t count = 0;
+	if (!ckpt_trie_init(a->trie) || !ckpt_trie_init(a->trie + 1)) return ckpt_fail_nomem(err);
+	if (!v || ckpt_json_get_kind(v) != CKPT_JSON_ARRAY) return true;
+	for (const ckpt_json *e = ckpt_json_child(v); e; e = ckpt_json_next(e)) count++;
+	a->items = calloc(count ? count : 1, sizeof *a->items);
+	if (!a->items) return ckpt_fail_nomem(err);
+	for (const ckpt_json *e = ckpt_json_child(v); e; e = ckpt_json_next(e)) {
+		if (ckpt_json_get_kind(e) != CKPT_JSON_OBJECT) return ckpt_fail(err, CKPT_E_FORMAT, "an added token is %s", ckpt_json_kind_name(e));
+		if (!read_one(t, e, a->items + a->count, err)) return false;
+		a->count++;
+	}
+	w.matcher = ckpt_matcher_new(err);
+	bool good = w.matcher && index_all(t, &w, err);
+	ckpt_matcher_free(w.matcher);
+	ckpt_pieces_free(&w.now);
+	ckpt_pieces_free(&w.next);
+	ckpt_changes_free(&w.changes);
+	return good;
+}
+
+static bool word_at(const char *text, size_t length, size_t at)
+{
+	uint32_t c;
+	return at < length && ckpt_utf8_decode(text + at, length - at, &c) && ckpt_unicode_word(c);
+}
+
+/* The place of the character in front of `at`. */
+static size_t before(const char *text, size_t at)
+{
+	do at--;
+	while (at && ((unsigned char)text[at] & 0xc0) == 0x80);
+	return at;
+}
+
+static bool space_at(const char *text, size_t length, size_t at, size_t *n)
+{
+	uint32_t c;
+	*n = ckpt_utf8_decode(text + at, length - at, &c);
+	return *n && ckpt_unicode_space(c);
+}
+
+/* The longest added token at a place; *end is behind it. */
+static const ckpt_added_token *longest(const ckpt_added *a, int which, const char *text, size_t length, size_t at,
+                                       size_t *end)
+{
+	const ckpt_added_token *found = NULL;
+	uint32_t node = 0;
+	for (size_t i = at; i < length; i++) {
+		node = ckpt_trie_step(a->trie + which, node, (unsigned char)text[i]);
+		if (!node) break;
+		if (a->trie[which].values[node] == CKPT_TRIE_NONE) continue;
+		found = a->items + a->trie[which].values[node];
+		*end = i + 1;
+	}
+	return found;
+}
+
+static bool cut_piece(const ckpt_added *a, int which, ckpt_work_text *w, ckpt_piece p)
+{
+	const char *text = w->now.text.text + p.begin;
+	size_t length = p.end - p.begin, from = 0, n;
+	for (size_t at = 0; at < length;) {
+		size_t begin = at, end = at;
+		const ckpt_added_token *t = a->begins[which][(unsigned char)text[at]] ? longest(a, which, text, length, at, &end) : NULL;
+		at = t ? end : at + 1;
+		if (!t) continue;
+		if (t->single_word && ((begin && word_at(text, length, before(text, begin))) || word_at(text, length, end))) continue;
+		while (t->left && begin > from && space_at(text, length, before(text, begin), &n)) begin = before(text, begin);
+		while (t->right && end < length && space_at(text, length, end, &n)) end += n;
+		if (begin < from) begin = from;
+		if (!ckpt_pieces_add(&w->next, p.begin + from, p.begin + begin, UINT32_MAX)) return false;
+		if (!ckpt_pieces_add(&w->next, p.begin + begin, p.begin + end, t->id)) return false;
+		from = at = end;
+	}
+	return ckpt_pieces_add(&w->next, p.begin + from, p.end, UINT32_MAX);
+}
+
+bool ckpt_added_cut(const ckpt_added *a, int which, ckpt_work_text *w)
+{
+	w->next.count = 0;
+	for (size_t i = 0; i < w->now.count; i++) {
+		ckpt_piece p = w->now.items[i];
+		bool good = p.token != UINT32_MAX ? ckpt_pieces_add(&w->next, p.begin, p.end, p.token) : cut_piece(a, which, w, p);
+		if (!good) return false;
+	}
+	ckpt_aligned text = w->now.text;
+	w->now.text = w->next.text;
+	w->next.text = text;
+	ckpt_work_swap(w);
+	return true;
+}

@@ -1,0 +1,60 @@
+/* model.h -- how a word becomes tokens: WordPiece, BPE, Unigram, WordLevel */
+#ifndef CKPT_TEXT_MODEL_H
+#define CKPT_TEXT_MODEL_H
+#include "../arena.h"
+#include "../json.h"
+#include "trie.h"
+
+typedef enum ckpt_model_kind { CKPT_WORDPIECE, CKPT_BPE, CKPT_UNIGRAM, CKPT_WORDLEVEL } ckpt_model_kind;
+
+typedef struct ckpt_text_model {
+	ckpt_model_kind kind;
+	ckpt_arena arena;
+	ckpt_trie vocabulary;   /* string to id */
+	const char **strings;   /* by id; NULL: no such id */
+	size_t ids, count;      /* one more than the greatest id; how many there are */
+	size_t longest;         /* bytes of the longest string */
+	uint32_t unk;           /* CKPT_TRIE_NONE: none */
+	const char *prefix, *suffix; /* of words' later and last parts; "" when there is none */
+	uint64_t max_chars;     /* WordPiece */
+	bool fuse_unk, byte_fallback, ignore_merges;
+	uint32_t bytes[256];    /* ids of <0x00> ... <0xFF>; CKPT_TRIE_NONE: none */
+	double *scores, least;  /* Unigram, by id */
+	struct ckpt_merge *merges; /* BPE: an open-addressing table by pair */
+	size_t merge_room;
+} ckpt_text_model;
+
+/* One token of a word: bytes begin .. end of it. own: its text is the word's, not the vocabulary's. */
+typedef struct ckpt_word_token {
+	uint32_t id, begin, end;
+	bool own;
+} ckpt_word_token;
+
+typedef struct ckpt_word_tokens {
+	ckpt_word_token *items;
+	size_t count, room;
+	void *scratch; /* of the models */
+	size_t scratch_room;
+} ckpt_word_tokens;
+
+void ckpt_text_model_free(ckpt_text_model *m);
+/* Adds a string to the vocabulary; refuses ids that leave far more gaps than there are strings, and duplicates. */
+bool ckpt_text_model_add(ckpt_text_model *m, const char *text, uint64_t id, ckpt_error *err);
+/* The `model` of tokenizer.json. */
+bool ckpt_text_model_read(ckpt_text_model *m, const ckpt_json *v, ckpt_error *err);
+/* Once all strings are there: looks up what the models need. */
+bool ckpt_text_model_ready(ckpt_text_model *m, const char *unk, ckpt_error *err);
+/* One merge of two strings of the vocabulary, in order of rank; room: how many there will be (for the first). */
+bool ckpt_text_model_merge(ckpt_text_model *m, size_t rank, size_t room, const char *a, size_t a_length, const char *b,
+                           size_t b_length, ckpt_error *err);
+
+/* Appends the tokens of one word. */
+bool ckpt_text_model_tokens(const ckpt_text_model *m, const char *word, size_t length, ckpt_word_tokens *out,
+                            ckpt_error *err);
+bool ckpt_bpe_tokens(const ckpt_text_model *m, const char *word, size_t length, ckpt_word_tokens *out, ckpt_error *err);
+bool ckpt_unigram_tokens(const ckpt_text_model *m, const char *word, size_t length, ckpt_word_tokens *out,
+                         ckpt_error *err);
+bool ckpt_word_tokens_add(ckpt_word_tokens *out, uint32_t id, size_t begin, size_t end, bool own, ckpt_error *err);
+void *ckpt_word_tokens_scratch(ckpt_word_tokens *out, size_t bytes);
+void ckpt_word_tokens_free(ckpt_word_tokens *out);
+#endif
