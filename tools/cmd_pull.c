@@ -4,6 +4,7 @@
 
 #include "../lib/hub/hub.h"
 #include "../lib/json.h"
+#include "hub_exit.h"
 #include "number.h"
 #include "progress.h"
 #include "table.h"
@@ -14,26 +15,6 @@ struct pull_options {
 	ckpt_list include, exclude;
 	bool dry_run, force, json;
 };
-
-static int exit_code(ckpt_hub_cause why)
-{
-	switch (why) {
-	case CKPT_HUB_MISSING:
-		return 4;
-	case CKPT_HUB_REFUSED:
-		return 5;
-	case CKPT_HUB_OFFLINE:
-		return 6;
-	case CKPT_HUB_NETWORK:
-		return 7;
-	case CKPT_HUB_CORRUPT:
-		return 8;
-	case CKPT_HUB_SPACE:
-		return 9;
-	default:
-		return CKPT_EXIT_BY_ERROR;
-	}
-}
 
 /* ---- what is printed ---- */
 
@@ -161,7 +142,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	bool ok = ckpt_hub_pull(hub, &id, &wish, &result, err);
 	double seconds = ckpt_progress_end(&progress);
 	if (!ok)
-		code = exit_code(ckpt_hub_why(hub));
+		code = ckpt_hub_exit(ckpt_hub_why(hub));
 	else if (print(call, &id, &result, ckpt_hub_transferred(hub), seconds, err))
 		code = CKPT_EXIT_OK;
 done:

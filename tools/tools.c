@@ -13,6 +13,7 @@
 	X(convert)                                                                                                     \
 	X(scan)                                                                                                        \
 	X(pull)                                                                                                        \
+	X(cache)                                                                                                       \
 	X(config)                                                                                                      \
 	X(init)                                                                                                        \
 	X(reconfigure)                                                                                                 \

@@ -157,6 +157,57 @@ class Hub(unittest.TestCase):
         self.assertTrue(os.path.exists(os.path.join(self.repo(), ".no_exist", self.fake.commit, "nowhere.txt")))
         self.assertEqual(json.loads(self.python("scan", "-"))["warnings"], [])
 
+    # ---- looking after the cache
+
+    def cache(self, *args, code=0, **more):
+        return json.loads(self.ckpt("cache", *args, "--json", code=code, **more).stdout)
+
+    def test_cache_verify_and_repair(self):
+        path = self.python("snapshot", "org/model")
+        self.assertEqual([r["repo"] for r in self.cache("ls")], ["org/model"])
+        self.assertEqual(self.cache("verify", HF_HUB_OFFLINE="1"), [])
+        blob = os.path.realpath(os.path.join(path, "model.safetensors"))
+        os.chmod(blob, 0o644)
+        with open(blob, "r+b") as f:
+            f.seek(1000)
+            f.write(b"!!!")
+        os.remove(os.path.realpath(os.path.join(path, "config.json")))
+        bad = self.cache("verify", "org/model", code=1, HF_HUB_OFFLINE="1")
+        self.assertEqual(sorted(b["file"] for b in bad), ["config.json", "model.safetensors"])
+        self.fake.fault["model.safetensors"] = ["wrong"]
+        self.ckpt("cache", "verify", "--repair", code=8)
+        self.assertEqual({b["state"] for b in self.cache("verify", "--repair")}, {"repaired"})
+        self.assertEqual(self.cache("verify"), [])
+        self.blobs()
+
+    def test_cache_rm_and_prune(self):
+        old = self.pull("org/model")["path"]
+        other = self.pull("plain")["path"]
+        outside = os.path.join(self.dir, "outside")
+        os.mkdir(outside)
+        with open(os.path.join(outside, "keep"), "w") as f:
+            f.write("x")
+        os.symlink(outside, os.path.join(self.repo(), "snapshots", "link"))
+        self.fake.commit = "d" * 40
+        self.fake.repos["org/model"]["config.json"] = b"{}\n"
+        new = self.pull("org/model")["path"]
+        with open(os.path.join(self.repo(), "blobs", "0" * 40 + ".ckpt.incomplete"), "w") as f:
+            f.write("part")
+        self.assertEqual(self.cache("ls", "org/model")[0]["bytes_prunable"], len(CONFIG) + 4)
+        self.assertIn("--yes", self.ckpt("cache", "prune", code=2).stderr)
+        self.assertTrue(os.path.isdir(old))
+        self.ckpt("cache", "prune", "--yes")
+        self.assertFalse(os.path.exists(old))
+        self.assertTrue(os.path.exists(os.path.join(new, "config.json")))
+        self.assertEqual(sorted(self.blobs()), sorted(os.path.basename(os.path.realpath(os.path.join(new, n))) for n in os.listdir(new)))
+        self.assertEqual(json.loads(self.python("scan", "-"))["repos"].__len__(), 2)
+        self.ckpt("cache", "rm", "org/none", "--yes", code=4)
+        self.ckpt("cache", "rm", "--yes", code=2)
+        self.ckpt("cache", "rm", "model/org/model", "--yes")
+        self.assertFalse(os.path.exists(self.repo()))
+        self.assertTrue(os.path.exists(os.path.join(other, "config.json")))
+        self.assertTrue(os.path.exists(os.path.join(outside, "keep")))
+
     # ---- words and codes
 
     def test_errors(self):
