@@ -12,10 +12,11 @@
 
 typedef struct options {
 	ckpt_input_options input;
+	ckpt_text_options text;
 	const char *config, *class_name, *type, *output;
 	int precision; /* 0: f32, 1: f64 */
-	uint64_t repeat;
-	bool hidden, json, time, force;
+	uint64_t repeat, generate; /* 0: as the class and the input have it */
+	bool no_cache, hidden, json, time, force;
 } options;
 
 /* ---- passes ---------------------------------------------------------------------------------------------------- */
@@ -90,12 +91,38 @@ static bool save(const ckpt_call *call, const ckpt_checkpoint *out, const option
 	return ok;
 }
 
+/* ---- words ----------------------------------------------------------------------------------------------------- */
+
+/* What the heads say to texts; words behind them where the class gives some, or --generate asks for them. */
+static bool speak(const ckpt_call *call, ckpt_forward *f, const ckpt_model *model, const ckpt_inputs *inputs, const ckpt_texts *texts,
+                  const ckpt_checkpoint *out, ckpt_said *said, ckpt_error *err)
+{
+	const options *o = call->options;
+	ckpt_generation g;
+	said->texts = texts;
+	if (texts->count && !ckpt_said_read(said, texts, model, &inputs->in, out, err)) return false;
+	uint64_t count = o->generate ? o->generate : texts->count && ckpt_forward_generates(model) ? CKPT_GENERATE_DEFAULT : 0;
+	if (!count) return true;
+	if (!ckpt_generation_read(call, call->arguments[0], model, &g, err)) return false;
+	g.how.count = count;
+	g.how.no_cache = o->no_cache;
+	g.how.f64 = o->precision == 1;
+	return ckpt_said_generate(said, f, model, &inputs->in, &g.how, err) || ckpt_error_prefix(err, "%s", call->arguments[0]);
+}
+
+/* The texts as input. */
+static bool encode(const ckpt_call *call, const ckpt_model *model, ckpt_texts *texts, ckpt_inputs *inputs, ckpt_error *err)
+{
+	const options *o = call->options;
+	return ckpt_texts_open(texts, call->arguments[0], err) && ckpt_texts_encode(texts, &o->text, model, inputs, err);
+}
+
 static bool show(const ckpt_call *call, const ckpt_opened *model, const ckpt_checkpoint *out, const ckpt_forward_timing *timing,
-                 ckpt_error *err)
+                 const ckpt_forward_input *in, const ckpt_said *said, ckpt_error *err)
 {
 	const options *o = call->options;
 	const ckpt_forward_result result = {.model = model->model, .outputs = out, .f64 = o->precision == 1, .values = !o->output,
-	                                    .timing = o->time || o->repeat ? timing : NULL};
+	                                    .timing = o->time || o->repeat ? timing : NULL, .in = in, .said = said};
 	if (o->output && !save(call, out, o, err)) return false;
 	return o->json ? ckpt_forward_print_json(&result, err) : ckpt_forward_print_text(&result, err);
 }
@@ -110,13 +137,21 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	ckpt_forward_timing timing = {0};
 	ckpt_forward *f = NULL;
 	ckpt_checkpoint *out = NULL;
-	bool ok = o->input.ids || ckpt_fail(err, CKPT_E_USAGE, "--input-ids is missing");
-	ok = ok && ckpt_inputs_read(call, &o->input, &inputs, err) && ckpt_opened_make(call, &choice, &model, err) &&
-	     ckpt_opened_remark(call, &choice, &model, err);
+	ckpt_texts texts = {0};
+	ckpt_said said = {0};
+	bool ok = ckpt_texts_check(&o->text, &o->input, err) &&
+	          (o->input.ids || o->text.texts.count || ckpt_fail(err, CKPT_E_USAGE, "--input-ids is missing, or --text"));
+	ok = ok && (!o->input.ids || ckpt_inputs_read(call, &o->input, &inputs, err)) &&
+	     ckpt_opened_make(call, &choice, &model, err) && ckpt_opened_remark(call, &choice, &model, err) &&
+	     (o->input.ids ? !o->generate || ckpt_texts_start_decoder(model.model, &inputs, err)
+	                   : encode(call, model.model, &texts, &inputs, err));
 	if (ok) f = ckpt_forward_new(model.model, err);
 	if (f) out = compute(f, &inputs.in, &how, o->repeat, &timing, err);
 	if (ok && !out) ckpt_error_prefix(err, "%s", call->arguments[0]);
-	ok = out && show(call, &model, out, &timing, err);
+	ok = out && speak(call, f, model.model, &inputs, &texts, out, &said, err) &&
+	     show(call, &model, out, &timing, &inputs.in, &said, err);
+	ckpt_said_free(&said);
+	ckpt_texts_free(&texts);
 	ckpt_checkpoint_free(out);
 	ckpt_forward_free(f);
 	ckpt_opened_free(&model);
@@ -127,26 +162,41 @@ static int run(const ckpt_call *call, ckpt_error *err)
 
 /* ---- the row ------------------------------------------------------------------------------------------------- */
 
-static const char *const synopsis[] = {"MODEL --input-ids IDS [OPTION]...", NULL};
+static const char *const synopsis[] = {"MODEL --text TEXT... [OPTION]...", "MODEL --input-ids IDS [OPTION]...", NULL};
 
 static const ckpt_paragraph description[] = {
-	{NULL, "Runs the model on token ids and prints every output under transformers' name of the field, its shape, and its values "
+	{NULL, "Runs the model on texts or token ids and prints every output under transformers' name of the field, its shape, and its values "
 	       "as torch prints them. MODEL is a folder with config.json and weights, or a file of weights with its config.json "
 	       "beside it or named by `--config`. The class is the one that the config declares; `--class` takes another one "
 	       "that the weights serve, such as BertModel for a BertForMaskedLM."},
 	{NULL, "Weights stay in their file, mapped, in their own dtype (F32, F16, BF16, F64), and each is converted when it is used; "
 	       "the dtype of the computation is `--precision`. Results are the same, bit for bit, for every number of threads. `f64` "
 	       "computes everything in double precision: a yardstick for the rounding errors of all others, several times slower."},
+	{NULL, "`--text` takes the tokenizer beside the model (see `ckpt tokenize`); its ids come first, padding makes the mask. The heads "
+	       "then speak: a masked language model gives the five best words for each mask, with probabilities; a classifier its "
+	       "labels; question answering the span of the context (`--text QUESTION --pair CONTEXT`), at most 15 tokens long, as "
+	       "transformers' pipeline finds it; a causal language model and one with an encoder in front go on with ten tokens, or "
+	       "`--generate` N, each the most likely one, until an end token of generation_config.json, or else of config.json."},
+	{NULL, "While words are generated the keys and values of each layer are kept, at most `--limit cache-bytes` of them (for each token "
+	       "4 or 8 bytes x 2 x layers x numbers of a key); types without such a cache, and `--no-cache`, compute the whole sequence "
+	       "for each token."},
 	CKPT_INPUT_PARAGRAPH,
 	{"JSON", "An object with `type`, `class`, `precision`, `outputs` (an object: for each name `dtype`, `shape` and `data`, nested "
 	         "lists as of `ckpt cat --json`; no data with `--output`), `labels` for classifiers (for each sequence a list of `label` and "
-	         "`score`, best first; for each token its best label), and with `--time` or `--repeat` `seconds` with `min`, `median` and "
+	         "`score`, best first; for each token its best label), with `--text` `texts` (as of `ckpt tokenize`), "
+	         "`masks` (each with `row`, `position` and `words`: `id`, `token`, `score`), `answers` (`answer`, `score`, `start` and `end` in "
+	         "characters), and `generated` (for each row `ids`, `stopped`: end, count or length, `margin`, the smallest distance of a chosen "
+	         "logit from the next, `seconds`, `cache_bytes`, and with `--text` `tokens` and `text`); with `--time` or `--repeat` `seconds` with `min`, `median` and "
 	         "`max`, `passes`, `tokens`, `tokens_per_second` and `parts`, the seconds of each part of the pass in the middle."},
 	{0},
 };
 
 static const ckpt_option table[] = {
+	CKPT_TEXT_OPTIONS(options),
 	CKPT_INPUT_OPTIONS(options),
+	{"generate", 0, CKPT_OPTION_COUNT, offsetof(options, generate), "N",
+	 "go on with N tokens, each the most likely one (default: 10 with --text where the class gives words)", 1, 1u << 24},
+	{"no-cache", 0, CKPT_OPTION_FLAG, offsetof(options, no_cache), NULL, "compute the whole sequence anew for each token", 0, 0},
 	{"config", 0, CKPT_OPTION_TEXT, offsetof(options, config), "PATH", "config.json, or a folder that holds one", 0, 0},
 	{"class", 0, CKPT_OPTION_TEXT, offsetof(options, class_name), "CLASS",
 	 "the class: BertForMaskedLM, or ForMaskedLM (default: as the config declares)", 0, 0},
@@ -171,7 +221,7 @@ static const ckpt_example examples[] = {
 
 const ckpt_tool ckpt_tool_forward = {
 	.name = "forward",
-	.summary = "run a model on token ids and print what it computes",
+	.summary = "run a model on texts or token ids and print what it computes",
 	.synopsis = synopsis,
 	.description = description,
 	.options = table,

@@ -10,6 +10,12 @@ static const ckpt_verify_options defaults = {.atol = -1, .rtol = -1};
 static bool prepare_inputs(ckpt_verify *v, ckpt_error *err)
 {
 	const ckpt_verify_options *o = v->options;
+	if (o->text.texts.count) {
+		ckpt_texts texts = {0};
+		bool ok = ckpt_texts_open(&texts, v->path, err) && ckpt_texts_encode(&texts, &o->text, v->model.model, &v->inputs, err);
+		ckpt_texts_free(&texts);
+		return ok;
+	}
 	if (o->input.ids) return ckpt_inputs_read(v->call, &o->input, &v->inputs, err);
 	if (o->input.mask || o->input.types || o->input.positions || o->input.decoder_ids || o->input.decoder_mask)
 		return ckpt_fail(err, CKPT_E_USAGE, "the other inputs go with --input-ids");
@@ -39,7 +45,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	const ckpt_model_choice choice = {v.path, o->config, o->class_name, o->type};
 	bool failed = false;
 	for (size_t i = 0; i < CKPT_CHECK_COUNT; i++) v.checks[i].name = names[i];
-	bool ok = ckpt_opened_make(call, &choice, &v.model, err) && check_all(&v, err);
+	bool ok = ckpt_texts_check(&o->text, &o->input, err) && ckpt_opened_make(call, &choice, &v.model, err) && check_all(&v, err);
 	ok = ok && (o->json ? ckpt_verify_print_json(&v, err) : ckpt_verify_print_text(&v, err));
 	for (size_t i = 0; i < CKPT_CHECK_COUNT; i++) {
 		failed |= v.checks[i].state == CKPT_CHECK_FAILED;
@@ -64,7 +70,7 @@ static const ckpt_paragraph description[] = {
 	       " forward    outputs are finite; single precision loses little against double\n"
 	       " against    OTHER computes the same; else the first block that differs is named\n"
 	       " expect     outputs are those of a file, or those published for the model"},
-	{NULL, "The ids of the passes are drawn from `--seed`, unless `--input-ids` gives some. OTHER may have another format, "
+	{NULL, "The ids of the passes are drawn from `--seed`, unless `--input-ids` or `--text` gives some. OTHER may have another format, "
 	       "sharding, dtype, prefix or way with tied weights. Equal weights give equal bits, so the tolerance of `--against` is "
 	       "narrow (atol 1e-6, rtol 1e-6). When all of one model is narrower (BF16 and F32), the other one is rounded to it first, so that "
 	       "a conversion that rounded as it should makes no difference."},
@@ -91,6 +97,7 @@ static const ckpt_option table[] = {
 	{"rtol", 0, CKPT_OPTION_REAL, AT(rtol), "X", "see `--atol`", 0, 0},
 	{"per-layer", 0, CKPT_OPTION_FLAG, AT(per_layer), NULL, "show every block, and hold the weights of one block at a time in memory", 0, 0},
 	{"seed", 0, CKPT_OPTION_COUNT, AT(seed), "N", "draw other ids (default: 0)", 0, 0},
+	CKPT_TEXT_OPTIONS(ckpt_verify_options),
 	CKPT_INPUT_OPTIONS(ckpt_verify_options),
 	{"config", 0, CKPT_OPTION_TEXT, AT(config), "PATH", "config.json, or a folder that holds one", 0, 0},
 	{"class", 0, CKPT_OPTION_TEXT, AT(class_name), "CLASS", "the class (default: as the config declares)", 0, 0},

@@ -1,7 +1,7 @@
 /* forward.h -- what ckpt forward shows: outputs, names of labels, times */
 #ifndef CKPT_TOOLS_FORWARD_H
 #define CKPT_TOOLS_FORWARD_H
-#include "tool.h"
+#include "speak.h"
 
 enum { CKPT_FORWARD_PARTS_MOST = 16 };
 
@@ -22,6 +22,8 @@ typedef struct ckpt_forward_result {
 	const ckpt_checkpoint *outputs;
 	bool f64, values;                  /* values: print them, not names and shapes alone */
 	const ckpt_forward_timing *timing; /* NULL: not asked for */
+	const ckpt_forward_input *in;
+	const ckpt_said *said;
 } ckpt_forward_result;
 
 bool ckpt_forward_print_text(const ckpt_forward_result *r, ckpt_error *err);

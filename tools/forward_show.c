@@ -66,8 +66,10 @@ bool ckpt_forward_print_text(const ckpt_forward_result *r, ckpt_error *err)
 {
 	ckpt_labels labels;
 	bool ok = ckpt_labels_find(r->model, r->outputs, &labels, err);
+	if (ok && r->said->texts && r->said->texts->count) ok = ckpt_said_print_texts(r->said, r->in, err);
 	for (size_t i = 0; ok && i < r->outputs->count; i++) ok = print_tensor(&r->outputs->tensors[i], r->values, err);
 	if (ok) print_labels(&labels);
+	ok = ok && ckpt_said_print(r->said, err);
 	if (ok && r->timing) print_times(r->timing);
 	ckpt_labels_free(&labels);
 	return ok;
@@ -132,7 +134,7 @@ bool ckpt_forward_print_json(const ckpt_forward_result *r, ckpt_error *err)
 		ok = json_tensor(&r->outputs->tensors[i], r->values, err);
 	}
 	putchar('}');
-	ok = ok && json_labels(&labels, err);
+	ok = ok && json_labels(&labels, err) && ckpt_said_print_json(r->said, err);
 	if (ok && r->timing) json_times(r->timing);
 	puts("}");
 	ckpt_labels_free(&labels);

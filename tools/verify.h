@@ -4,6 +4,7 @@
 #include "../lib/buffer.h"
 #include "ids.h"
 #include "model_open.h"
+#include "texts.h"
 #include "tool.h"
 
 typedef enum ckpt_check_state { CKPT_CHECK_SKIPPED, CKPT_CHECK_PASSED, CKPT_CHECK_FAILED } ckpt_check_state;
@@ -20,6 +21,7 @@ typedef struct ckpt_check {
 
 typedef struct ckpt_verify_options {
 	ckpt_input_options input;
+	ckpt_text_options text;
 	const char *config, *class_name, *type, *against, *expect;
 	double atol, rtol; /* below 0: as each check has it */
 	uint64_t seed;

@@ -157,7 +157,7 @@ static void locate(const ckpt_encoder *e, ckpt_piece p, size_t begin, size_t end
 static bool add_piece(ckpt_encoder *e, ckpt_piece p, bool ascii, uint32_t type, ckpt_encoding *out, ckpt_error *err)
 {
 	const char *text = e->work.now.text.text + p.begin;
-	ckpt_token token = {.type = type, .attention = true};
+	ckpt_token token = {.type = type, .attention = true, .sequence = (uint8_t)(type + 1)};
 	if (p.token != UINT32_MAX) {
 		token.id = p.token;
 		locate(e, p, 0, p.end - p.begin, ascii, &token);

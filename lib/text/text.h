@@ -28,6 +28,7 @@ typedef struct ckpt_token {
 	uint64_t from, to; /* characters of its text */
 	size_t begin, end; /* bytes of ckpt_encoding.text: the token's own text */
 	bool attention;    /* false: padding */
+	uint8_t sequence;  /* 1: of the first text, 2: of the second, 0: put around them */
 } ckpt_token;
 
 /* Start with {0}; every ckpt_encode empties it first. */

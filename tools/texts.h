@@ -1,0 +1,39 @@
+/* texts.h -- texts from the command line as the input of a forward pass */
+#ifndef CKPT_TOOLS_TEXTS_H
+#define CKPT_TOOLS_TEXTS_H
+#include "../lib/text/text.h"
+#include "ids.h"
+
+typedef struct ckpt_text_options {
+	ckpt_list texts;
+	const char *pair; /* NULL: none */
+} ckpt_text_options;
+
+/* Rows of an option table for a struct that holds ckpt_text_options as its member `text`. */
+#define CKPT_TEXT_OPTIONS(type)                                                                                        \
+	{"text", 0, CKPT_OPTION_LIST, offsetof(type, text.texts), "TEXT",                                              \
+	 "a text in place of --input-ids; several make a batch, padded to the longest", 0, 0},                           \
+		{"pair", 0, CKPT_OPTION_TEXT, offsetof(type, text.pair), "TEXT",                                       \
+		 "a second text behind each --text: the context of a question", 0, 0}
+
+typedef struct ckpt_texts {
+	ckpt_tokenizer *tokenizer; /* NULL: there is none */
+	ckpt_encoder *encoder;
+	const ckpt_text_options *given;
+	ckpt_encoding *rows; /* one a text, padded where the tokenizer can pad */
+	size_t count;
+} ckpt_texts;
+
+/* CKPT_E_USAGE when texts and other inputs were both given, or neither. */
+bool ckpt_texts_check(const ckpt_text_options *texts, const ckpt_input_options *inputs, ckpt_error *err);
+/* The tokenizer beside the model at path. */
+bool ckpt_texts_open(ckpt_texts *t, const char *path, ckpt_error *err);
+/* Ids, mask where there is padding, and for models that have them token types; the start of the decoder for models that want
+ * one. */
+bool ckpt_texts_encode(ckpt_texts *t, const ckpt_text_options *given, const ckpt_model *model, ckpt_inputs *out, ckpt_error *err);
+/* T5 has no way of its own to begin its decoder, outside of two heads: with its start token, unless ids were given. */
+bool ckpt_texts_start_decoder(const ckpt_model *model, ckpt_inputs *out, ckpt_error *err);
+/* The text that ids stand for, without special tokens, appended. */
+bool ckpt_texts_decode(const ckpt_texts *t, const int64_t *ids, size_t count, ckpt_buffer *out, ckpt_error *err);
+void ckpt_texts_free(ckpt_texts *t);
+#endif
