@@ -76,13 +76,21 @@ static ckpt_checkpoint *compute(ckpt_forward *f, const ckpt_forward_input *in, c
 
 /* ---- the file of outputs --------------------------------------------------------------------------------------- */
 
+/* The first output that is no state of a layer. */
+static size_t main_output(const ckpt_checkpoint *out)
+{
+	for (size_t i = 0; i < out->count; i++)
+		if (!strstr(out->tensors[i].name, "hidden_states.")) return i;
+	return 0;
+}
+
 static bool save(const ckpt_call *call, const ckpt_checkpoint *out, const options *o, ckpt_error *err)
 {
 	const ckpt_save_options how = {.force = o->force, .limits = call->open.limits};
-	size_t length = strlen(o->output), first = 0;
+	size_t length = strlen(o->output), first = main_output(out);
 	ckpt_checkpoint *one = NULL;
 	if (length > 4 && strcasecmp(o->output + length - 4, ".npy") == 0 && out->count > 1) {
-		ckpt_remark(call, "a .npy file holds one array: %s alone is written", out->tensors[0].name);
+		ckpt_remark(call, "a .npy file holds one array: %s alone is written", out->tensors[first].name);
 		one = ckpt_checkpoint_subset(out, &first, 1, err);
 		if (!one) return false;
 	}

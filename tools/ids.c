@@ -60,14 +60,18 @@ static bool from_rows(const ckpt_json *root, ckpt_ids *out, ckpt_error *err)
 	return true;
 }
 
-static bool from_json(const char *text, size_t length, ckpt_ids *out, ckpt_error *err)
+/* The list itself, or the member of that name, as tokenizers give all inputs in one object. */
+static bool from_json(const char *text, size_t length, const char *name, ckpt_ids *out, ckpt_error *err)
 {
 	ckpt_json *root = ckpt_json_parse(text, length, 4, err);
+	const ckpt_json *list = root;
 	bool ok = root != NULL;
 	if (!ok && err) err->code = CKPT_E_USAGE;
-	if (ok && ckpt_json_get_kind(root) != CKPT_JSON_ARRAY)
-		ok = ckpt_fail(err, CKPT_E_USAGE, "[[1,2,3],...] is wanted, found %s", ckpt_json_kind_name(root));
-	ok = ok && from_rows(root, out, err);
+	if (ok && ckpt_json_get_kind(root) == CKPT_JSON_OBJECT && !(list = ckpt_json_member(root, name)))
+		ok = ckpt_fail(err, CKPT_E_USAGE, "[[1,2,3],...] is wanted, found an object without %s", name);
+	if (ok && ckpt_json_get_kind(list) != CKPT_JSON_ARRAY)
+		ok = ckpt_fail(err, CKPT_E_USAGE, "[[1,2,3],...] is wanted, found %s", ckpt_json_kind_name(list));
+	ok = ok && from_rows(list, out, err);
 	ckpt_json_free(root);
 	return ok;
 }
@@ -143,7 +147,7 @@ static bool from_file(const ckpt_call *call, const char *path, const char *name,
 	else if (!text)
 		ckpt_fail_nomem(err);
 	else if (ckpt_file_read(f, 0, (size_t)length, text, err))
-		ok = from_json(text, (size_t)length, out, err) || ckpt_error_prefix(err, "%s", path);
+		ok = from_json(text, (size_t)length, name, out, err) || ckpt_error_prefix(err, "%s", path);
 done:
 	free(text);
 	ckpt_file_unref(f);
@@ -155,7 +159,7 @@ done:
 static bool read_one(const ckpt_call *call, const char *given, const char *option, const char *name, ckpt_ids *out, ckpt_error *err)
 {
 	if (!given) return true;
-	bool ok = given[0] == '@' ? from_file(call, given + 1, name, out, err) : from_json(given, strlen(given), out, err);
+	bool ok = given[0] == '@' ? from_file(call, given + 1, name, out, err) : from_json(given, strlen(given), name, out, err);
 	return ok || ckpt_error_prefix(err, "--%s", option);
 }
 

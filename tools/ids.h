@@ -27,7 +27,8 @@ typedef struct ckpt_input_options {
 	{                                                                                                              \
 		"IDS", "Token ids, masks and the like are rows of whole numbers, one row a sequence, all of one length: "    \
 		       "`[[101,7592,102],[101,4658,102]]`, or `[101,7592,102]` for one sequence. `@FILE` reads them from a file of "   \
-		       "JSON, or from a .npy, .npz or .safetensors file: its tensor of the option's name (`input_ids`), or its only one." \
+		       "JSON, or from a .npy, .npz or .safetensors file: its tensor of the option's name (`input_ids`), or its only one. "   \
+		       "A JSON object counts for its member of that name." \
 	}
 
 typedef struct ckpt_ids {

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import unittest
 
 import numpy
@@ -193,6 +194,23 @@ class MiniLM(Verify):
         with open(self.path("c.json"), "w") as f:
             json.dump({"cases": [case]}, f)
         self.assertIn("row 2", " ".join(self.fails(MODEL, "--expect", self.path("c.json"))["reasons"]))
+
+    def test_memory_of_one_block(self):
+        """With --per-layer one block of six, of 27 MiB each, is held, and the verdict is the same."""
+        model, other = self.path("b"), self.path("bin")
+        self.ckpt("init", "bert", model, "--set", "vocab_size=1000", "--set", "num_hidden_layers=6")
+        self.ckpt("convert", "--to", "torch", model, other + "/")
+        # a small process in between, for a child begins with the peak of its parent
+        launch = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+                  "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)")
+        for args in ((), ("--against", other)):
+            plain = self.passes(model, *args)
+            run = subprocess.run([sys.executable, "-I", "-S", "-c", launch, CKPT, "verify", "--json", model, "--per-layer", *args],
+                                 capture_output=True, text=True, check=True, timeout=900)
+            self.assertEqual(json.loads(run.stdout), plain)
+            peak = int(run.stderr.split()[-1]) / 1024
+            print(f"{peak:.0f} MiB")
+            self.assertLess(peak, 2 * 27 + 20)
 
     def test_published(self):
         named = self.with_config(self.path("bert-base-uncased"))

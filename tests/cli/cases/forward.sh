@@ -7,6 +7,10 @@ ckpt forward m --input-ids '[[3,5,4],[3,7,4]]' --attention-mask @mask.json --tok
 ckpt cat out.safetensors pooler_output
 ckpt forward m --input-ids '[3,5,4]' --precision f64 -o out.npy
 ckpt cat out.npy --slice 0,1
+# what a tokenizer gives; of many outputs the main one
+printf '{"input_ids": [[3,5,4]], "attention_mask": [[1,1,1]], "length": [3]}' >encoded.json
+ckpt forward m --input-ids @encoded.json --attention-mask @encoded.json --output-hidden-states --precision f64 -o main.npy
+cmp main.npy out.npy && echo 'the same'
 # weights alone, with the config beside them or named
 cp m/model.safetensors alone.safetensors
 ckpt forward alone.safetensors --config m --input-ids '[3,5,4]' --json | head -n 3 | cut -c1-60
