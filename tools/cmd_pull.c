@@ -165,7 +165,7 @@ static const ckpt_paragraph description[] = {
 	       "which are said; when the Hub cannot be reached, a snapshot in the cache is used."},
 	{"ENVIRONMENT", "The variables of huggingface_hub are followed: `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME` (where the cache is), "
 	                "`HF_ENDPOINT`, `HF_TOKEN` and `HF_TOKEN_PATH` (default: the file token in `HF_HOME`), `HF_HUB_DISABLE_IMPLICIT_TOKEN`, "
-	                "`HF_HUB_OFFLINE`, `HF_HUB_DOWNLOAD_TIMEOUT` (seconds without progress after which a transfer is begun again, default 10), "
+	                "`HF_HUB_OFFLINE`, `HF_HUB_DISABLE_SYMLINKS` (files in place of links), `HF_HUB_DOWNLOAD_TIMEOUT` (seconds without progress after which a transfer is begun again, default 10), "
 	                "`HF_HUB_ETAG_TIMEOUT` (seconds to connect), `SSL_CERT_FILE`, `SSL_CERT_DIR`, and the usual ones of proxies. The token "
 	                "goes to the endpoint alone, never to another host, port or scheme; only https is spoken, but to this machine itself."},
 	{"JSON", "`--json` prints an object with `path`, `repo`, `revision`, `commit`, `bytes_missing` (before the pull), `bytes_transferred` and "

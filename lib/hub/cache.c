@@ -6,6 +6,7 @@
  *   CACHE/models--ORG--NAME/refs/REVISION           40 hex digits, no newline
  *   CACHE/models--ORG--NAME/snapshots/COMMIT/FILE   -> ../../blobs/HASH, one ../ more for each folder in FILE
  *   CACHE/models--ORG--NAME/.no_exist/COMMIT/FILE   empty
+ *   CACHE/models--ORG--NAME/trees/COMMIT.json       the list of all files, with sizes and hashes
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "../json.h"
 #include "inner.h"
 
 char *ckpt_hub_path(ckpt_error *err, const char *format, ...)
@@ -123,30 +125,94 @@ bool ckpt_hub_has(const char *path, uint64_t size)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
 }
 
-bool ckpt_hub_link(const char *folder, const char *commit, const char *file, const char *hash, ckpt_error *err)
+/* A copy of a blob under another name; errno says why not. */
+static bool copy_file(const char *from, const char *to)
+{
+	char block[1 << 15];
+	int in = open(from, O_RDONLY | O_CLOEXEC), out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	bool ok = out >= 0;
+	for (ssize_t n = 1; ok && n > 0;) {
+		n = read(in, block, sizeof block);
+		ok = n >= 0 && write(out, block, (size_t)n) == n;
+	}
+	if (in >= 0) close(in);
+	if (out >= 0 && (fsync(out) < 0 || close(out) < 0)) ok = false;
+	return ok;
+}
+
+/* The snapshot's file without links; temporary is a free name beside the blob. */
+static bool place(const char *blob, const char *temporary, const char *path, bool fresh)
+{
+	struct stat st;
+	if (fresh && lstat(blob, &st) == 0 && S_ISREG(st.st_mode)) return rename(blob, path) == 0;
+	return copy_file(blob, temporary) && rename(temporary, path) == 0;
+}
+
+static bool link_target(ckpt_buffer *b, const char *file, const char *hash, ckpt_error *err)
+{
+	ckpt_buffer_str(b, "../../");
+	for (const char *c = file; *c; c++)
+		if (*c == '/') ckpt_buffer_str(b, "../");
+	ckpt_buffer_printf(b, "blobs/%s", hash);
+	return ckpt_buffer_ok(b, err);
+}
+
+bool ckpt_hub_link(const ckpt_hub *hub, const char *folder, const char *commit, const ckpt_hub_entry *entry, bool fresh,
+                   ckpt_error *err)
 {
 	ckpt_buffer target = {0};
 	char found[512];
-	char *path = ckpt_hub_path(err, "%s/snapshots/%s/%s", folder, commit, file), *temporary = NULL;
-	bool ok = path && ckpt_hub_make_folders(path, false, err);
-	ckpt_buffer_str(&target, "../../");
-	for (const char *c = file; *c; c++)
-		if (*c == '/') ckpt_buffer_str(&target, "../");
-	ckpt_buffer_printf(&target, "blobs/%s", hash);
-	ok = ok && ckpt_buffer_ok(&target, err);
-	ssize_t n = ok ? readlink(path, found, sizeof found) : -1;
-	if (ok && (n != (ssize_t)target.length || memcmp(found, target.data, target.length) != 0)) {
-		temporary = ckpt_hub_path(err, "%s/blobs/%s.%08lx.link", folder, hash, (unsigned long)getpid());
-		if (temporary) unlink(temporary);
-		ok = temporary && symlink(target.data, temporary) == 0 && rename(temporary, path) == 0;
-		if (!ok && temporary) {
-			ckpt_fail_errno(err, errno, "cannot make the link '%s'", path);
-			unlink(temporary);
-		}
+	struct stat st;
+	char *blob = ckpt_hub_path(err, "%s/blobs/%s", folder, entry->hash), *temporary = NULL;
+	char *path = ckpt_hub_path(err, "%s/snapshots/%s/%s", folder, commit, entry->path);
+	bool ok = blob && path && ckpt_hub_make_folders(path, false, err) && link_target(&target, entry->path, entry->hash, err);
+	if (!ok || (!fresh && lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == entry->size)) goto done;
+	ssize_t n = readlink(path, found, sizeof found);
+	if (!hub->no_links && n == (ssize_t)target.length && memcmp(found, target.data, target.length) == 0) goto done;
+	temporary = ckpt_hub_path(err, "%s.%08lx.link", blob, (unsigned long)getpid());
+	ok = temporary != NULL;
+	if (!ok) goto done;
+	unlink(temporary);
+	bool linked = !hub->no_links && symlink(target.data, temporary) == 0;
+	bool possible = !hub->no_links && (linked || (errno != EPERM && errno != ENOSYS && errno != EOPNOTSUPP));
+	ok = possible ? linked && rename(temporary, path) == 0 : place(blob, temporary, path, fresh);
+	if (!ok) {
+		ckpt_fail_errno(err, errno, "cannot make '%s'", path);
+		unlink(temporary);
 	}
+done:
 	free(temporary);
 	free(path);
+	free(blob);
 	ckpt_buffer_free(&target);
+	return ok;
+}
+
+static void add_string(ckpt_buffer *b, const char *text)
+{
+	ckpt_json_write_string(b, text, strlen(text), true);
+}
+
+bool ckpt_hub_write_tree(const char *folder, const char *commit, const ckpt_hub_listing *l, ckpt_error *err)
+{
+	ckpt_buffer b = {0};
+	ckpt_buffer_str(&b, "{\n \"format_version\": 1,\n \"files\": {");
+	for (size_t i = 0; i < l->count; i++) {
+		const ckpt_hub_entry *e = &l->entries[i];
+		bool lfs = strlen(e->hash) == 64;
+		ckpt_buffer_str(&b, i ? ",\n  " : "\n  ");
+		add_string(&b, e->path);
+		ckpt_buffer_printf(&b, ": {\n   \"size\": %llu,\n   \"blob_id\": \"%s\"", (unsigned long long)e->listed,
+		                   *e->oid ? e->oid : e->hash);
+		if (lfs) ckpt_buffer_printf(&b, ",\n   \"lfs_sha256\": \"%s\",\n   \"lfs_size\": %llu", e->hash, (unsigned long long)e->size);
+		if (*e->xet) ckpt_buffer_printf(&b, ",\n   \"xet_hash\": \"%s\"", e->xet);
+		ckpt_buffer_str(&b, "\n  }");
+	}
+	ckpt_buffer_str(&b, l->count ? "\n }\n}" : "}\n}");
+	char *path = ckpt_hub_path(err, "%s/trees/%s.json", folder, commit);
+	bool ok = path && ckpt_buffer_ok(&b, err) && ckpt_hub_write_small(path, b.data, err);
+	free(path);
+	ckpt_buffer_free(&b);
 	return ok;
 }
 

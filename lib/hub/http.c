@@ -75,8 +75,7 @@ bool ckpt_http_same_origin(const char *a, const char *b)
 	return same;
 }
 
-/* location, as seen from url; malloced by libcurl, NULL when it is no URL. */
-static char *resolve(const char *url, const char *location)
+char *ckpt_http_resolve(const char *url, const char *location)
 {
 	CURLU *u = parse(url);
 	char *out = NULL;
@@ -143,18 +142,11 @@ static void keep(char *to, size_t size, const char *value, size_t n)
 	snprintf(to, size, "%.*s", (int)(n < size ? n : size - 1), value);
 }
 
-static size_t take_header(char *line, size_t one, size_t count, void *user)
+void ckpt_http_read_header(ckpt_http_answer *a, char **location, const char *line, size_t length)
 {
-	exchange *x = user;
-	ckpt_http_answer *a = x->answer;
-	size_t length = one * count, n;
+	size_t n;
 	const char *v;
 	uint64_t u;
-	x->header_bytes += length;
-	if (x->header_bytes > HEADERS_MOST) {
-		x->flooded = true;
-		return 0;
-	}
 	if (length > 5 && strncmp(line, "HTTP/", 5) == 0) {
 		memset(a, 0, sizeof *a); /* a "100 Continue" may have come before */
 		a->length = a->from = UINT64_MAX;
@@ -179,9 +171,19 @@ static size_t take_header(char *line, size_t one, size_t count, void *user)
 	} else if (named(line, length, "Link", &v, &n)) {
 		find_next(a, v, n);
 	} else if (named(line, length, "Location", &v, &n) && n < URL_MOST) {
-		free(x->location);
-		x->location = strndup(v, n);
+		free(*location);
+		*location = strndup(v, n);
 	}
+}
+
+static size_t take_header(char *line, size_t one, size_t count, void *user)
+{
+	exchange *x = user;
+	size_t length = one * count;
+	x->header_bytes += length;
+	x->flooded = x->header_bytes > HEADERS_MOST;
+	if (x->flooded) return 0;
+	ckpt_http_read_header(x->answer, &x->location, line, length);
 	return length;
 }
 
@@ -311,7 +313,7 @@ bool ckpt_http_get(ckpt_hub *hub, const ckpt_http_request *request, ckpt_http_an
 		ok = ckpt_http_allowed(hub, url, err) && exchange_once(&x, url, err);
 		if (ok && *answer->commit) memcpy(commit, answer->commit, sizeof commit);
 		if (!ok || !is_redirect(answer->status)) break;
-		next = x.location ? resolve(url, x.location) : NULL;
+		next = x.location ? ckpt_http_resolve(url, x.location) : NULL;
 		if (!next || hop == CKPT_HUB_HOPS) {
 			ok = ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_IO,
 			                   next ? "%.200s: too many redirects (more than %d)" : "%.200s: a redirect to no usable address",

@@ -197,6 +197,7 @@ static bool settle(ckpt_hub *hub, ckpt_error *err)
 		return ckpt_fail_nomem(err);
 	for (size_t n = strlen(hub->endpoint); n && hub->endpoint[n - 1] == '/'; n--) hub->endpoint[n - 1] = '\0';
 	hub->offline = is_true(first_of(offline));
+	hub->no_links = is_true(getenv("HF_HUB_DISABLE_SYMLINKS"));
 	hub->stall = seconds_of("HF_HUB_DOWNLOAD_TIMEOUT", 10);
 	hub->connect = seconds_of("HF_HUB_ETAG_TIMEOUT", 10);
 	hub->retry_ms = hub->options.retry_ms ? hub->options.retry_ms : 1000;

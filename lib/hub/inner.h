@@ -10,7 +10,7 @@ enum { CKPT_HUB_HOPS = 10, CKPT_HUB_TRIES = 5, CKPT_HUB_WAIT_MOST = 60 };
 
 struct ckpt_hub {
 	char *cache, *endpoint, *token, *ca_file, *ca_path;
-	bool offline;
+	bool offline, no_links;
 	long stall, connect; /* seconds */
 	unsigned retry_ms;
 	ckpt_hub_options options;
@@ -59,6 +59,10 @@ bool ckpt_http_fail(ckpt_hub *hub, const ckpt_http_answer *answer, const char *w
 bool ckpt_http_may_retry(const ckpt_http_answer *answer);
 /* Says why and waits before try number `attempt` (0, 1, ...). */
 bool ckpt_http_wait(ckpt_hub *hub, const ckpt_http_answer *answer, unsigned attempt, const char *what, ckpt_error *err);
+/* What one line of an answer's head says; *location (malloced) is replaced by that of a redirect. */
+void ckpt_http_read_header(ckpt_http_answer *a, char **location, const char *line, size_t length);
+/* location, as seen from url: free it with curl_free; NULL when it is no URL. */
+char *ckpt_http_resolve(const char *url, const char *location);
 /* https, or http to loopback. */
 bool ckpt_http_allowed(ckpt_hub *hub, const char *url, ckpt_error *err);
 bool ckpt_http_same_origin(const char *a, const char *b);
@@ -79,6 +83,8 @@ typedef struct ckpt_hub_entry {
 	char *path;
 	uint64_t size;
 	char hash[65];
+	char oid[41], xet[65]; /* of an LFS file: its pointer's SHA-1, its name in the Xet store ("": none) */
+	uint64_t listed;       /* the size beside oid */
 	bool chosen;
 } ckpt_hub_entry;
 
@@ -104,8 +110,12 @@ bool ckpt_hub_write_small(const char *path, const char *text, ckpt_error *err); 
 bool ckpt_hub_tag(const ckpt_hub *hub, ckpt_error *err);                        /* CACHEDIR.TAG */
 /* The commit that refs/REVISION names; false without an error when there is none. */
 bool ckpt_hub_read_ref(const char *folder, const char *revision, char commit[41]);
-/* snapshots/COMMIT/FILE -> ../../blobs/HASH */
-bool ckpt_hub_link(const char *folder, const char *commit, const char *file, const char *hash, ckpt_error *err);
+/* snapshots/COMMIT/FILE -> ../../blobs/HASH. Where links are not wanted or not possible a fresh blob is moved there and
+ * an older one copied, as Python does; a file of its own that is there already is kept, unless the blob is fresh. */
+bool ckpt_hub_link(const ckpt_hub *hub, const char *folder, const char *commit, const ckpt_hub_entry *entry, bool fresh,
+                   ckpt_error *err);
+/* trees/COMMIT.json: the list of all files, by which Python knows whether a snapshot is whole. */
+bool ckpt_hub_write_tree(const char *folder, const char *commit, const ckpt_hub_listing *l, ckpt_error *err);
 /* The lock of a blob, as Python's filelock takes it; -1 on failure. Waiting is said. */
 int ckpt_hub_lock(ckpt_hub *hub, const char *repo, const char *hash, ckpt_error *err);
 /* A regular file of that size, through links. */

@@ -102,7 +102,15 @@ static bool take_file(ckpt_hub_listing *l, const ckpt_json *item, ckpt_error *er
 		return ckpt_fail(err, CKPT_E_FORMAT, "the Hub states no size for '%s'", path);
 	if (!ckpt_hub_is_hash(hash) || (lfs && strlen(hash) != 64))
 		return ckpt_fail(err, CKPT_E_FORMAT, "the Hub states no hash of 40 or 64 hex digits for '%s'", path);
-	return add_entry(l, path, bytes, hash, err);
+	if (!add_entry(l, path, bytes, hash, err)) return false;
+	ckpt_hub_entry *e = &l->entries[l->count - 1];
+	const ckpt_json *listed = ckpt_json_member(item, "size");
+	e->listed = bytes;
+	if (listed && ckpt_json_get_kind(listed) == CKPT_JSON_NUMBER && ckpt_json_u64(listed, &bytes)) e->listed = bytes;
+	const char *xet = string_of(item, "xetHash"), *oid = string_of(item, "oid");
+	if (ckpt_hub_is_hash(xet) && strlen(xet) == 64) memcpy(e->xet, xet, sizeof e->xet);
+	if (ckpt_hub_is_hash(oid) && strlen(oid) == 40) memcpy(e->oid, oid, sizeof e->oid);
+	return true;
 }
 
 bool ckpt_hub_list_page(ckpt_hub_listing *l, const char *text, size_t length, ckpt_error *err)

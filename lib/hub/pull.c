@@ -88,7 +88,11 @@ static uint64_t bytes_there(const pull *p, const ckpt_hub_entry *e, bool *whole)
 	char *blob = ckpt_hub_path(NULL, "%s/blobs/%s", p->folder, e->hash);
 	char *partial = ckpt_hub_path(NULL, "%s/blobs/%s.ckpt.incomplete", p->folder, e->hash);
 	uint64_t there = 0;
+	char *own = ckpt_hub_path(NULL, "%s/snapshots/%s/%s", p->folder, p->out->commit, e->path);
 	*whole = blob && !p->wish->force && ckpt_hub_has(blob, e->size);
+	/* where links are not possible the snapshot holds the file itself */
+	if (!*whole && own && !p->wish->force && lstat(own, &st) == 0) *whole = S_ISREG(st.st_mode) && (uint64_t)st.st_size == e->size;
+	free(own);
 	if (*whole)
 		there = e->size;
 	else if (partial && !p->wish->force && lstat(partial, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size <= e->size)
@@ -136,7 +140,7 @@ static bool transfer(pull *p)
 			p->hub->done += e->size;
 		else
 			ok = ckpt_hub_fetch(p->hub, p->id, p->folder, p->out->commit, e, p->wish->force, p->err);
-		ok = ok && ckpt_hub_link(p->folder, p->out->commit, e->path, e->hash, p->err);
+		ok = ok && ckpt_hub_link(p->hub, p->folder, p->out->commit, e, !p->out->items[at - 1].cached, p->err);
 	}
 	return ok;
 }
@@ -176,7 +180,7 @@ static bool from_hub(pull *p)
 		return false;
 	}
 	if (!survey(p)) return false;
-	if (!p->wish->dry_run && (!transfer(p) || !write_ref(p))) return false;
+	if (!p->wish->dry_run && (!transfer(p) || !write_ref(p) || !ckpt_hub_write_tree(p->folder, p->out->commit, &p->listing, p->err))) return false;
 	return set_path(p);
 }
 

@@ -329,6 +329,12 @@ bool ckpt_store_prune(const ckpt_hub *hub, const ckpt_store_repo *r, ckpt_error 
 		ok = path && remove_tree(path, err);
 		free(path);
 	}
+	for (size_t i = 0; ok && i < r->revision_count; i++) {
+		char *list = ckpt_hub_path(err, "%s/trees/%s.json", r->folder, r->revisions[i].commit);
+		ok = list && (r->revisions[i].named || unlink(list) == 0 || errno == ENOENT ||
+		              ckpt_fail_errno(err, errno, "cannot remove '%s'", list));
+		free(list);
+	}
 	for (size_t i = 0; ok && i < r->blob_count; i++) {
 		const ckpt_store_blob *b = &r->blobs[i];
 		if (b->needed || is_busy(hub, r, b->name)) continue;

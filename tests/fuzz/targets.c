@@ -13,6 +13,7 @@
 #include "../../formats/pickle_read.h"
 #include "../../formats/zip_read.h"
 #include "../../lib/arena.h"
+#include "../../lib/hub/inner.h"
 #include "../../lib/json.h"
 #include "../../lib/limits.h"
 
@@ -324,11 +325,48 @@ static void run_scan(const uint8_t *data, size_t length)
 	close(fd);
 }
 
+/* What a server may say: lines of a head, a list of files, and where a redirect leads. */
+static void run_hub(const uint8_t *data, size_t length)
+{
+	static const char base[] = "https://hub.example/org/name/resolve/main/x";
+	const ckpt_hub_options options = {.cache_dir = "/nowhere", .endpoint = "https://hub.example", .token = "t"};
+	ckpt_http_answer answer = {0};
+	ckpt_hub_listing listing = {0};
+	ckpt_error err = {0};
+	char *location = NULL;
+	for (size_t at = 0, n; at < length; at += n) {
+		const uint8_t *end = memchr(data + at, '\n', length - at);
+		n = end ? (size_t)(end - data) - at + 1 : length - at;
+		ckpt_http_read_header(&answer, &location, (const char *)data + at, n);
+	}
+	must(answer.retry_after <= 1000001, "a wait is bounded");
+	ckpt_hub *hub = location ? ckpt_hub_new(&options, &err) : NULL;
+	char *next = hub ? ckpt_http_resolve(base, location) : NULL;
+	if (next && ckpt_http_allowed(hub, next, &err)) {
+		must(!strncmp(next, "https://", 8) || !strncmp(next, "http://localhost", 16) || !strncmp(next, "http://127.", 11) ||
+		         !strncmp(next, "http://[::1]", 12), "only https leaves this machine");
+		must(!ckpt_http_same_origin(next, base) || !strncmp(next, "https://hub.example", 19), "a token goes to its origin");
+	} else if (next) {
+		must_be_said(&err);
+	}
+	curl_free(next);
+	ckpt_hub_free(hub);
+	free(location);
+	err = (ckpt_error){0};
+	if (!ckpt_hub_list_page(&listing, (const char *)data, length, &err)) must_be_said(&err);
+	for (size_t i = 0; i < listing.count; i++) {
+		const char *path = listing.entries[i].path;
+		must(*path && *path != '/' && strncmp(path, "../", 3) && !strstr(path, "/../"), "a listed name stays inside");
+		must(ckpt_hub_is_hash(listing.entries[i].hash), "a listed hash is one");
+	}
+	ckpt_hub_listing_free(&listing);
+}
+
 const fuzz_target fuzz_targets[] = {
 	{"open", FUZZ_FILE, run_open},   {"save", FUZZ_FILE, run_save},     {"scan", FUZZ_FILE, run_scan},
 	{"zip", FUZZ_FILE, run_zip},     {"pickle", FUZZ_PLAIN, run_pickle}, {"json", FUZZ_PLAIN, run_json},
 	{"npy", FUZZ_PLAIN, run_npy},    {"config", FUZZ_PLAIN, run_config}, {"index", FUZZ_PLAIN, run_index},
-	{"model", FUZZ_FILE, run_model}, {0}};
+	{"model", FUZZ_FILE, run_model}, {"hub", FUZZ_PLAIN, run_hub},   {0}};
 
 const fuzz_target *fuzz_find(const char *name)
 {

@@ -120,10 +120,8 @@ class Hub(unittest.TestCase):
                 for name in names:
                     path = os.path.join(folder, name)
                     key = os.path.relpath(path, root)
-                    if "/trees/" in key:
-                        continue
                     link = os.path.islink(path)
-                    mode = 0 if link else stat.S_IMODE(os.stat(path).st_mode)
+                    mode = 0 if link or "/trees/" in key else stat.S_IMODE(os.stat(path).st_mode)
                     with open(path, "rb") as f:
                         out[key] = (os.readlink(path) if link else f.read(), mode)
             return out
@@ -156,6 +154,22 @@ class Hub(unittest.TestCase):
         self.assertIn("nowhere.txt", self.ckpt("pull", "org/model", "nowhere.txt", code=4).stderr)
         self.assertTrue(os.path.exists(os.path.join(self.repo(), ".no_exist", self.fake.commit, "nowhere.txt")))
         self.assertEqual(json.loads(self.python("scan", "-"))["warnings"], [])
+
+    def test_without_links(self):
+        got = self.pull("org/model", "--include", "*", HF_HUB_DISABLE_SYMLINKS="1")
+        for name, data in FILES.items():
+            path = os.path.join(got["path"], name)
+            self.assertFalse(os.path.islink(path))
+            with open(path, "rb") as f:
+                self.assertEqual(f.read(), data)
+        self.assertEqual(self.blobs(), [])
+        again = self.pull("org/model", "--include", "*", HF_HUB_DISABLE_SYMLINKS="1")
+        self.assertEqual(again["bytes_transferred"], 0)
+        self.assertEqual(self.python("snapshot", "org/model", HF_HUB_OFFLINE="1"), got["path"])
+        self.assertEqual(json.loads(self.python("scan", "-"))["warnings"], [])
+        shutil.rmtree(self.repo())
+        self.python("snapshot", "org/model", HF_HUB_DISABLE_SYMLINKS="1")
+        self.assertEqual(self.pull("org/model", "--include", "*")["bytes_transferred"], 0)
 
     # ---- looking after the cache
 
