@@ -7,6 +7,7 @@ page cache, and prints medians. Nothing here passes or fails: a target beside a 
 With --peers the same jobs run through torch and safetensors of that Python, as whole processes.
 """
 import argparse
+import json
 import os
 import platform
 import random
@@ -150,6 +151,24 @@ class Bench:
             print(f"{'':32} ckpt is {result['torch'][0] / result['ckpt'][0]:.1f} x as fast (target 20 x, at most 32 MiB)")
         shutil.rmtree(made)
 
+    def generate(self, rounds):
+        """200 words of a small and a real GPT-2: with keys and values kept, and with the whole sequence anew for each."""
+        small = ["n_embd=256", "n_layer=6", "n_head=8", "vocab_size=1000", "initializer_range=0.2"]
+        for label, values in (("small", small), ("gpt2", [])):
+            made = self.path("generate")
+            sets = [a for v in values + ["eos_token_id=null"] for a in ("--set", v)]
+            subprocess.run([self.ckpt, "init", "--quiet", "gpt2", made, "--head", "LMHeadModel", *sets], check=True)
+            command = [self.ckpt, "forward", made, "--input-ids", "[[1,2,3,4,5,6,7,8]]", "--generate", "200", "--json"]
+            seconds = {"cache": [], "no cache": []}
+            for _ in range(min(rounds, 3)):
+                for who, more in (("cache", []), ("no cache", ["--no-cache"])):
+                    said = json.loads(subprocess.run(command + more, check=True, capture_output=True).stdout)["generated"][0]
+                    seconds[who].append(said["seconds"])
+            kept, anew = (statistics.median(seconds[who]) for who in ("cache", "no cache"))
+            print(f"generate {len(said['ids'])}, {label:18} kept {kept:9.4f} s, anew {anew:9.4f} s, {anew / kept:6.2f} x (target 5 x)",
+                  flush=True)
+            shutil.rmtree(made)
+
     def run(self):
         rounds = self.options.rounds
         print(f"{platform.machine()}, {os.cpu_count()} CPUs, {self.cpu()}; {rounds} rounds, {self.folder}")
@@ -171,6 +190,8 @@ class Bench:
             os.unlink(safe)
         if not self.options.only or self.options.only == "init":
             self.init(rounds)
+        if not self.options.only or self.options.only == "generate":
+            self.generate(rounds)
         if not self.options.only or self.options.only == "inspect":
             for suffix in (".safetensors", ".bin"):
                 many = self.make("many", 100000, "many" + suffix)
@@ -194,7 +215,7 @@ def main():
     parser.add_argument("--build", default=".", help="build folder")
     parser.add_argument("--folder", help="where the files go (default: the system's temporary folder)")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=["440", "4400", "init", "inspect"], help="one part alone")
+    parser.add_argument("--only", choices=["440", "4400", "init", "generate", "inspect"], help="one part alone")
     parser.add_argument("--peers", help="a Python with torch, safetensors and transformers")
     bench = Bench(parser.parse_args())
     try:
