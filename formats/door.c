@@ -129,7 +129,8 @@ static bool complete(ckpt_checkpoint *cp, const ckpt_format *row, const ckpt_ope
 {
 	if (!cp->format) cp->format = row->name;
 	if (context->file && !ckpt_checkpoint_add_file(cp, context->file, err)) return false;
-	if (context->depth > 0 || cp->config_folder) return true;
+	bool remote = context->file && ckpt_file_is_remote(context->file);
+	if (context->depth > 0 || cp->config_folder || remote) return true;
 	char *folder = ckpt_path_folder(context->path, err);
 	char *config = folder ? ckpt_path_join(folder, "config.json", err) : NULL;
 	bool ok = config != NULL;
@@ -172,6 +173,16 @@ static ckpt_checkpoint *open_member(const ckpt_open_context *context, const char
 	if (!file) return NULL;
 	ckpt_checkpoint *cp = open_member_file(context, file, err);
 	ckpt_file_unref(file);
+	return cp;
+}
+
+ckpt_checkpoint *ckpt_open_file(ckpt_file *file, const ckpt_open_options *options, ckpt_error *err)
+{
+	ckpt_open_options defaults = {0};
+	if (!options) options = &defaults;
+	ckpt_limits limits = ckpt_limits_resolve(&options->limits);
+	ckpt_checkpoint *cp = open_here(ckpt_file_path(file), file, options, &limits, 0, err);
+	if (!cp) ckpt_path_prefix(err, ckpt_file_path(file));
 	return cp;
 }
 

@@ -55,6 +55,9 @@ typedef struct ckpt_format {
 	const char *shard_stem, *shard_suffix;
 } ckpt_format;
 
+/* Opens a file that is open already, a remote one for instance; its path is a name for messages then. */
+ckpt_checkpoint *ckpt_open_file(ckpt_file *file, const ckpt_open_options *options, ckpt_error *err);
+
 /* The table. */
 const ckpt_format *ckpt_format_row(size_t i); /* NULL past the end */
 const ckpt_format *ckpt_format_by_name(const char *name);

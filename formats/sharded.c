@@ -161,7 +161,8 @@ static bool open_shard(sh_reader *r, const ckpt_open_context *context, const cha
                        ckpt_error *err)
 {
 	ckpt_checkpoint *shard = NULL;
-	ckpt_file *file = ckpt_path_open_below(folder, name, err);
+	bool remote = ckpt_file_is_remote(context->file);
+	ckpt_file *file = remote ? ckpt_file_beside(context->file, name, err) : ckpt_path_open_below(folder, name, err);
 	if (file) shard = context->open_member_file(context, file, err);
 	ckpt_file_unref(file);
 	bool ok = shard && check_shard(r, shard, name, err);

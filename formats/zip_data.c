@@ -4,6 +4,7 @@
 #include "../lib/file.h"
 #include "zip_inner.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -145,11 +146,13 @@ static bool usable(const ckpt_zip *z, const ckpt_zip_entry *e, ckpt_error *err)
 	return true;
 }
 
-bool ckpt_zip_load(const ckpt_zip *z, const ckpt_zip_entry *e, uint64_t most, const char *limit_name,
+bool ckpt_zip_load(const ckpt_zip *z, const ckpt_zip_entry *entry, uint64_t most, const char *limit_name,
                    ckpt_zip_bytes *out, ckpt_error *err)
 {
 	ckpt_zip_bytes b = {0};
-	if (!usable(z, e, err)) return false;
+	ckpt_zip_entry located;
+	const ckpt_zip_entry *e = &located;
+	if (!usable(z, entry, err) || !ckpt_zip_locate(z, entry, &located, err)) return false;
 	if (e->size > most) return ckpt_fail_limit(err, "bytes of a zip record", e->size, limit_name, most);
 	b.length = (size_t)e->size;
 	if (e->method == CKPT_ZIP_DEFLATED) {
@@ -187,19 +190,78 @@ void ckpt_zip_bytes_free(ckpt_zip_bytes *b)
 	*b = (ckpt_zip_bytes){0};
 }
 
+/* ---- a stored record of an archive elsewhere, whose local header is read when the record is ---- */
+
+typedef struct distant_source {
+	ckpt_source base;
+	ckpt_zip zip; /* as much of it as locating needs: nothing of the directory but this entry and where the next one is */
+	ckpt_zip_entry entries[2];
+	char *name;
+	pthread_mutex_t lock;
+	bool located;
+} distant_source;
+
+static bool distant_read(const ckpt_source *s, uint64_t offset, size_t length, void *destination, ckpt_error *err)
+{
+	distant_source *d = (distant_source *)s;
+	pthread_mutex_lock(&d->lock);
+	bool ok = d->located;
+	if (!ok && ckpt_zip_locate(&d->zip, &d->entries[0], &d->entries[0], err)) ok = d->located = true;
+	pthread_mutex_unlock(&d->lock);
+	uint64_t at = d->entries[0].data;
+	return ok && ckpt_file_fetch(d->zip.file, at + offset, length, at + s->length, err) &&
+	       ckpt_file_read(d->zip.file, at + offset, length, destination, err);
+}
+
+static void distant_drop(ckpt_source *s)
+{
+	distant_source *d = (distant_source *)s;
+	ckpt_file_unref(d->zip.file);
+	pthread_mutex_destroy(&d->lock);
+	free(d->name);
+}
+
+static const ckpt_source_ops distant_ops = {"distant", distant_read, NULL, distant_drop};
+
+static ckpt_source *distant_source_new(const ckpt_zip *z, const ckpt_zip_entry *e, ckpt_error *err)
+{
+	char *name = strndup(e->name, e->name_length);
+	distant_source *d = name ? ckpt_source_new(&distant_ops, sizeof *d, e->size, err) : NULL;
+	if (!name) ckpt_fail_nomem(err);
+	if (!d) {
+		free(name);
+		return NULL;
+	}
+	d->name = name;
+	d->entries[0] = *e;
+	d->entries[0].name = name;
+	d->entries[1].at = ckpt_zip_next_of(z, e);
+	d->zip = (ckpt_zip){.file = ckpt_file_ref(z->file),
+	                    .directory = z->directory,
+	                    .file_size = z->file_size,
+	                    .entries = d->entries,
+	                    .count = 2};
+	pthread_mutex_init(&d->lock, NULL);
+	return &d->base;
+}
+
 static ckpt_source *stored_source(const ckpt_zip *z, const ckpt_zip_entry *e, ckpt_error *err)
 {
-	ckpt_source *plain = ckpt_source_file(z->file, e->data, e->size, err);
+	bool distant = ckpt_file_is_remote(z->file) && !e->data;
+	ckpt_source *plain = distant ? distant_source_new(z, e, err) : ckpt_source_file(z->file, e->data, e->size, err);
 	if (!plain || z->options.skip_crc || e->checked || !e->crc || !e->size) return plain;
 	ckpt_source *checked = ckpt_source_checked(plain, e->crc, err);
 	ckpt_source_unref(plain);
 	return checked;
 }
 
-ckpt_source *ckpt_zip_source(ckpt_zip *z, const ckpt_zip_entry *e, ckpt_error *err)
+ckpt_source *ckpt_zip_source(ckpt_zip *z, const ckpt_zip_entry *entry, ckpt_error *err)
 {
-	if (!usable(z, e, err)) return NULL;
-	if (e->method == CKPT_ZIP_STORED) return stored_source(z, e, err);
+	ckpt_zip_entry located;
+	const ckpt_zip_entry *e = &located;
+	if (!usable(z, entry, err)) return NULL;
+	if (entry->method == CKPT_ZIP_STORED) return stored_source(z, entry, err);
+	if (!ckpt_zip_locate(z, entry, &located, err)) return NULL;
 	if (e->size <= INFLATE_NOW && z->inflated + e->size <= INFLATE_NOW_IN_ALL) {
 		void *bytes;
 		if (!inflate_heap(z, e, &bytes, err)) return NULL;

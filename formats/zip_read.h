@@ -3,7 +3,8 @@
  * Opening reads the end records, the central directory and every local header, and proves that the records lie side by
  * side from the first byte of the file to the directory, that both headers of a record agree, and that no name occurs
  * twice (letters of either case count as one). Records of up to CKPT_ZIP_SMALL bytes lie beside their headers, so
- * their CRC is checked then too. No other data is read.
+ * their CRC is checked then too. No other data is read. Of a remote file only the directory is read; a record's local
+ * header comes, and is compared, with the record.
  */
 #ifndef CKPT_FORMATS_ZIP_READ_H
 #define CKPT_FORMATS_ZIP_READ_H

@@ -16,6 +16,8 @@ struct ckpt_file {
 	atomic_int references;
 	uint64_t size;
 	struct timespec changed;
+	const ckpt_file_remote *remote; /* NULL: all of it is here */
+	void *user;
 	char path[];
 };
 
@@ -42,6 +44,8 @@ ckpt_file *ckpt_file_from_fd(int fd, const char *path, ckpt_error *err)
 	atomic_init(&f->references, 1);
 	f->size = (uint64_t)st.st_size;
 	f->changed = st.st_mtim;
+	f->remote = NULL;
+	f->user = NULL;
 	memcpy(f->path, path, strlen(path) + 1);
 	return f;
 }
@@ -69,6 +73,7 @@ ckpt_file *ckpt_file_ref(ckpt_file *f)
 void ckpt_file_unref(ckpt_file *f)
 {
 	if (!f || atomic_fetch_sub(&f->references, 1) != 1) return;
+	if (f->remote) f->remote->drop(f->user);
 	close(f->fd);
 	free(f);
 }
@@ -76,6 +81,49 @@ void ckpt_file_unref(ckpt_file *f)
 const char *ckpt_file_path(const ckpt_file *f) { return f->path; }
 uint64_t ckpt_file_size(const ckpt_file *f) { return f->size; }
 int ckpt_file_fd(const ckpt_file *f) { return f->fd; }
+bool ckpt_file_is_remote(const ckpt_file *f) { return f->remote; }
+
+void ckpt_file_set_remote(ckpt_file *f, const ckpt_file_remote *remote, void *user)
+{
+	f->remote = remote;
+	f->user = user;
+}
+
+ckpt_file *ckpt_file_beside(ckpt_file *f, const char *name, ckpt_error *err)
+{
+	return f->remote->beside(f->user, name, err);
+}
+
+bool ckpt_file_fetch(ckpt_file *f, uint64_t offset, uint64_t length, uint64_t until, ckpt_error *err)
+{
+	uint64_t end;
+	if (!f->remote || offset >= f->size) return true;
+	if (!ckpt_add_u64(offset, length, &end) || end > f->size) end = f->size;
+	return f->remote->fetch(f->user, offset, end, until < end ? end : until > f->size ? f->size : until, err);
+}
+
+int ckpt_file_temporary(void)
+{
+	const char *folders[] = {getenv("TMPDIR"), "/var/tmp", "/tmp"};
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		if (!folders[i] || !*folders[i]) continue;
+		int fd = -1;
+#ifdef O_TMPFILE
+		fd = open(folders[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		if (fd >= 0) return fd;
+#endif
+		char name[4096];
+		size_t n = strlen(folders[i]);
+		if (n + 16 > sizeof name) continue;
+		memcpy(name, folders[i], n);
+		memcpy(name + n, "/ckpt-XXXXXX", 13);
+		fd = mkostemp(name, O_CLOEXEC);
+		if (fd < 0) continue;
+		unlink(name);
+		return fd;
+	}
+	return -1;
+}
 
 bool ckpt_file_read_some(ckpt_file *f, uint64_t offset, size_t length, void *destination, size_t *got, ckpt_error *err)
 {
@@ -84,6 +132,7 @@ bool ckpt_file_read_some(ckpt_file *f, uint64_t offset, size_t length, void *des
 	if (!ckpt_add_u64(offset, length, &end) || end > INT64_MAX)
 		return ckpt_fail(err, CKPT_E_FORMAT, "offset %llu with length %zu lies past any file",
 				 (unsigned long long)offset, length);
+	if (!ckpt_file_fetch(f, offset, length, end, err)) return false;
 	while (done < length) {
 		ssize_t n = pread(f->fd, (char *)destination + done, length - done, (off_t)(offset + done));
 		if (n < 0 && errno == EINTR) continue;
@@ -112,6 +161,7 @@ bool ckpt_file_read(ckpt_file *f, uint64_t offset, size_t length, void *destinat
 bool ckpt_file_unchanged(const ckpt_file *f, ckpt_error *err)
 {
 	struct stat st;
+	if (f->remote) return true; /* each answer was compared with the first one */
 	if (fstat(f->fd, &st) != 0) return ckpt_fail_errno(err, errno, "cannot look at %s", f->path);
 	if ((uint64_t)st.st_size != f->size)
 		return ckpt_fail(err, CKPT_E_CHANGED, "%s changed while it was read: it had %llu bytes and now has %llu",

@@ -24,6 +24,26 @@ bool ckpt_file_read_some(ckpt_file *f, uint64_t offset, size_t length, void *des
 /* CKPT_E_CHANGED when size or modification time are no longer those at opening time. */
 bool ckpt_file_unchanged(const ckpt_file *f, ckpt_error *err);
 
+/* A file whose bytes are elsewhere and come when they are asked for: its descriptor is a sparse file of the right size, and
+ * what was fetched lies in it at its place. */
+typedef struct ckpt_file_remote {
+	/* Makes offset .. end be there; may go on to `until` where that is cheap (both at most the file's size). From any thread. */
+	bool (*fetch)(void *user, uint64_t offset, uint64_t end, uint64_t until, ckpt_error *err);
+	/* Another file of the same folder; name is a plain path. */
+	ckpt_file *(*beside)(void *user, const char *name, ckpt_error *err);
+	void (*drop)(void *user);
+} ckpt_file_remote;
+
+/* Turns f into such a file; user is dropped with it. */
+void ckpt_file_set_remote(ckpt_file *f, const ckpt_file_remote *remote, void *user);
+bool ckpt_file_is_remote(const ckpt_file *f);
+ckpt_file *ckpt_file_beside(ckpt_file *f, const char *name, ckpt_error *err); /* of a remote file only */
+/* Nothing to do for a file that is here. until: as far as the same reader will read. */
+bool ckpt_file_fetch(ckpt_file *f, uint64_t offset, uint64_t length, uint64_t until, ckpt_error *err);
+
+/* An unnamed temporary file; -1 with errno. */
+int ckpt_file_temporary(void);
+
 /* A read-only mapping of a range. When the file shrinks under it, the lost pages read as zeros and
  * ckpt_mapping_check fails: no SIGBUS reaches the process. Every user calls check after its last access. */
 typedef struct ckpt_mapping ckpt_mapping;

@@ -27,6 +27,9 @@ struct ckpt_mapping {
 
 #define SLOTS 1024
 
+/* A mapping needs all of its bytes; so much of a remote file is fetched for one. */
+enum { REMOTE_MOST = 64 << 20 };
+
 static struct {
 	_Atomic(uintptr_t) begin, end;
 	atomic_bool lost;
@@ -91,6 +94,13 @@ ckpt_mapping *ckpt_mapping_new(ckpt_file *f, uint64_t offset, uint64_t length, c
 			  (unsigned long long)ckpt_file_size(f));
 		return NULL;
 	}
+	if (ckpt_file_is_remote(f) && length > REMOTE_MOST) {
+		ckpt_fail(err, CKPT_E_UNSUPPORTED,
+			  "%s cannot be looked at from afar: %llu bytes of it would have to come first, more than %d; fetch it "
+			  "with ckpt pull", ckpt_file_path(f), (unsigned long long)length, REMOTE_MOST);
+		return NULL;
+	}
+	if (!ckpt_file_fetch(f, offset, length, end, err)) return NULL;
 	ckpt_mapping *m = calloc(1, sizeof *m);
 	if (!m) {
 		ckpt_fail_nomem(err);

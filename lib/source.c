@@ -57,6 +57,7 @@ typedef struct file_source {
 static bool file_read(const ckpt_source *s, uint64_t offset, size_t length, void *destination, ckpt_error *err)
 {
 	const file_source *f = (const file_source *)s;
+	if (!ckpt_file_fetch(f->file, f->offset + offset, length, f->offset + s->length, err)) return false;
 	return ckpt_file_read(f->file, f->offset + offset, length, destination, err);
 }
 
@@ -64,7 +65,7 @@ static bool file_extent(const ckpt_source *s, ckpt_extent *out)
 {
 	const file_source *f = (const file_source *)s;
 	*out = (ckpt_extent){f->file, f->offset};
-	return true;
+	return !ckpt_file_is_remote(f->file); /* its bytes are not here yet */
 }
 
 static void file_drop(ckpt_source *s) { ckpt_file_unref(((file_source *)s)->file); }

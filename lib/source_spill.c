@@ -8,7 +8,6 @@
 #include "source.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,36 +53,13 @@ static bool emit(void *sink, const void *data, size_t length, ckpt_error *err)
 	return true;
 }
 
-static int temporary_file(void)
-{
-	const char *folders[] = {getenv("TMPDIR"), "/var/tmp", "/tmp"};
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-		if (!folders[i] || !*folders[i]) continue;
-		int fd = -1;
-#ifdef O_TMPFILE
-		fd = open(folders[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-		if (fd >= 0) return fd;
-#endif
-		char name[4096];
-		size_t n = strlen(folders[i]);
-		if (n + 16 > sizeof name) continue;
-		memcpy(name, folders[i], n);
-		memcpy(name + n, "/ckpt-XXXXXX", 13);
-		fd = mkostemp(name, O_CLOEXEC);
-		if (fd < 0) continue;
-		unlink(name);
-		return fd;
-	}
-	return -1;
-}
-
 static bool fill(spill_source *s, ckpt_error *err)
 {
 	if (s->base.length <= IN_MEMORY) {
 		s->bytes = malloc(s->base.length ? (size_t)s->base.length : 1);
 		if (!s->bytes) return ckpt_fail_nomem(err);
 	} else {
-		s->fd = temporary_file();
+		s->fd = ckpt_file_temporary();
 		if (s->fd < 0) return ckpt_fail_errno(err, errno, "cannot create a temporary file");
 	}
 	if (!s->produce(s->state, emit, s, err)) return false;

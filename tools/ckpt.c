@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "help.h"
+#include "hub.h"
+#include "hub_exit.h"
 #include "progress.h"
 #include "shared.h"
 #include "tool.h"
@@ -75,6 +77,7 @@ static int run_tool(const ckpt_tool *tool, int argc, char **argv, ckpt_error *er
 {
 	ckpt_shared shared = {0};
 	ckpt_call call = {.tool = tool};
+	ckpt_models models = {.config_fd = -1};
 	ckpt_option_group groups[CKPT_GROUPS];
 	int code = CKPT_EXIT_BY_ERROR;
 	void *options = calloc(1, tool->options_size + 1);
@@ -95,9 +98,13 @@ static int run_tool(const ckpt_tool *tool, int argc, char **argv, ckpt_error *er
 	}
 	if (!check_arguments(tool, call.argument_count, arguments, err)) goto done;
 	call.options = options;
+	if (!ckpt_models_find(&models, &call, arguments, groups, group_count, &code, err)) goto done;
+	call.models = &models;
 	call.arguments = arguments;
 	code = tool->run(&call, err);
+	if (code == CKPT_EXIT_BY_ERROR && models.file) code = ckpt_hub_exit(ckpt_hub_why(models.hub));
 done:
+	ckpt_models_free(&models);
 	ckpt_options_free(groups, group_count);
 	free(arguments);
 	free(options);

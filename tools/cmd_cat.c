@@ -125,9 +125,10 @@ static int run(const ckpt_call *call, ckpt_error *err)
 		ckpt_fail(err, CKPT_E_USAGE, "--json prints and --output writes a file: give one of them");
 		return CKPT_EXIT_BY_ERROR;
 	}
-	ckpt_checkpoint *cp = ckpt_open(call->arguments[0], &open, err);
+	ckpt_checkpoint *cp = ckpt_call_open_with(call, call->arguments[0], &open, err);
 	const ckpt_tensor *t = cp ? choose(cp, call, err) : NULL;
 	const bool ok = t && show(call, cp, t, err);
+	if (ok) ckpt_remark_transfer(call, call->arguments[0]);
 	ckpt_checkpoint_free(cp);
 	return ok ? CKPT_EXIT_OK : CKPT_EXIT_BY_ERROR;
 }
@@ -141,6 +142,8 @@ static const ckpt_paragraph description[] = {
 	       "at each end of a dimension when there are more than 1000 values, the dtype when it is not the usual one. "
 	       "TENSOR may be left out when PATH holds one tensor only. No byte is read that is not shown; tensors in a zip "
 	       "archive are the exception, their CRC is verified first, unless `--skip-crc` is given."},
+	{NULL, "PATH may also be a model on the Hugging Face Hub (`org/name`, `hf://org/name/file`; see `ckpt pull`) or a URL: of what "
+	       "the cache lacks only the header and the tensor's own bytes are fetched."},
 	{"SLICES", "A slice is written as in Python, one item a dimension: an index (`0`, `-1`), a range (`0:3`, `:5`, "
 	           "`-2:`, `::2`), or `...` for all the dimensions in between. `--slice 0:3,:5` shows the first five values "
 	           "of the first three rows."},
@@ -186,6 +189,7 @@ const ckpt_tool ckpt_tool_cat = {
 	.defaults = &defaults,
 	.options_size = sizeof(cat_options),
 	.uses = CKPT_USES_READ | CKPT_USES_WORK,
+	.models = CKPT_MODELS_FIRST | CKPT_MODELS_LOOK,
 	.arguments_min = 1,
 	.arguments_max = 2,
 	.examples = examples,

@@ -64,6 +64,7 @@ const ckpt_tool ckpt_tool_config = {
 	.description = description,
 	.options = table,
 	.options_size = sizeof(options),
+	.models = CKPT_MODELS_FIRST | CKPT_MODELS_CONFIG,
 	.arguments_min = 1,
 	.arguments_max = 1,
 	.examples = examples,

@@ -310,6 +310,7 @@ const ckpt_tool ckpt_tool_convert = {
 	.defaults = &defaults,
 	.options_size = sizeof(struct convert_options),
 	.uses = CKPT_USES_READ | CKPT_USES_WORK,
+	.models = CKPT_MODELS_FIRST,
 	.arguments_min = 1,
 	.arguments_max = 2,
 	.examples = examples,

@@ -174,6 +174,7 @@ const ckpt_tool ckpt_tool_diff = {
 	.defaults = &defaults,
 	.options_size = sizeof(options),
 	.uses = CKPT_USES_READ | CKPT_USES_WORK,
+	.models = CKPT_MODELS_BOTH,
 	.arguments_min = 2,
 	.arguments_max = 2,
 	.examples = examples,

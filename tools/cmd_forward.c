@@ -235,6 +235,7 @@ const ckpt_tool ckpt_tool_forward = {
 	.options = table,
 	.options_size = sizeof(options),
 	.uses = CKPT_USES_READ | CKPT_USES_WORK,
+	.models = CKPT_MODELS_FIRST,
 	.arguments_min = 1,
 	.arguments_max = 1,
 	.examples = examples,

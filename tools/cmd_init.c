@@ -117,6 +117,7 @@ const ckpt_tool ckpt_tool_init = {
 	.defaults = &defaults,
 	.options_size = sizeof(options),
 	.uses = CKPT_USES_WORK,
+	.models = CKPT_MODELS_FIRST | CKPT_MODELS_CONFIG,
 	.arguments_min = 2,
 	.arguments_max = 2,
 	.examples = examples,

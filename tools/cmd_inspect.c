@@ -117,6 +117,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 		goto done;
 	}
 	if (o->json ? ckpt_inspect_json(&in, err) : ckpt_inspect_text(&in, o->tree, err)) code = CKPT_EXIT_OK;
+	if (!o->json) ckpt_remark_transfer(call, in.path);
 done:
 	free(in.stats);
 	free(in.hashes);
@@ -137,11 +138,16 @@ static const ckpt_paragraph description[] = {
 	{NULL, "Where the tensors are those of a model type that ckpt knows, its class, its parameters by part and what does not fit "
 	       "(the loading report) are shown. The type is what `config.json` in or beside `PATH` says, or else the one whose "
 	       "tensors have these names and shapes."},
+	{NULL, "PATH may also be a model on the Hugging Face Hub (`org/name`, `org/name@revision`, `hf://org/name/file`; see `ckpt "
+	       "pull`) or a URL. What the cache lacks of it is not downloaded: headers are read by range requests, and how many bytes "
+	       "were transferred is said. A file whose bytes come that way is compared with no hash."},
 	{NULL, "On a terminal lines are cut to its width; elsewhere they are as long as they need to be."},
 	{"JSON", "With `--json` standard output is one object. Integers are exact; names that are no UTF-8 have their bytes as "
 	         "`\\udcXX`, as Python's surrogateescape has them. Its keys, in this order:"},
 	{NULL, "  path        as given\n"
 	       "  format      its name; detail: more about it in words\n"
+	       "  bytes_transferred\n"
+	       "              only for a model that was named on the Hub or by a URL\n"
 	       "  notes       list of remarks made while reading\n"
 	       "  roots       parts of a training checkpoint that look like state dicts\n"
 	       "  metadata    object of strings\n"
@@ -182,6 +188,7 @@ const ckpt_tool ckpt_tool_inspect = {
 	.options = options,
 	.options_size = sizeof(struct inspect_options),
 	.uses = CKPT_USES_READ | CKPT_USES_WORK,
+	.models = CKPT_MODELS_FIRST | CKPT_MODELS_LOOK,
 	.arguments_min = 1,
 	.arguments_max = 1,
 	.examples = examples,

@@ -2,11 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../lib/hub/hub.h"
 #include "../lib/json.h"
+#include "hub.h"
 #include "hub_exit.h"
 #include "number.h"
-#include "progress.h"
 #include "table.h"
 #include "tool.h"
 
@@ -84,26 +83,6 @@ static bool print(const ckpt_call *call, const ckpt_hub_id *id, const ckpt_hub_r
 
 /* ---- the command ---- */
 
-static void note(void *user, const char *text)
-{
-	ckpt_remark(user, "%s", text);
-}
-
-/* Connects; what the hub remarks is said with ckpt_remark. progress must live as long as the hub. */
-static ckpt_hub *connect(const ckpt_call *call, ckpt_progress *progress, ckpt_error *err)
-{
-	const struct pull_options *o = call->options;
-	ckpt_progress_begin(progress, call, "pulling");
-	ckpt_work work = ckpt_progress_work(progress);
-	const ckpt_hub_options settings = {.cache_dir = o->cache_dir,
-	                                   .token = o->token,
-	                                   .note = note,
-	                                   .note_user = (void *)(uintptr_t)call,
-	                                   .progress = work.progress,
-	                                   .user = work.user};
-	return ckpt_hub_new(&settings, err);
-}
-
 static bool identify(const ckpt_call *call, const ckpt_hub *hub, ckpt_hub_id *id, ckpt_error *err)
 {
 	const struct pull_options *o = call->options;
@@ -133,7 +112,8 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	ckpt_hub_result result = {0};
 	ckpt_progress progress;
 	int code = CKPT_EXIT_BY_ERROR;
-	ckpt_hub *hub = connect(call, &progress, err);
+	const ckpt_hub_options settings = {.cache_dir = o->cache_dir, .token = o->token};
+	ckpt_hub *hub = ckpt_hub_connect(call, &settings, &progress, err);
 	if (!hub || !identify(call, hub, &id, err)) goto done;
 	if ((*id.file || wish.file_count) && (o->include.count || o->exclude.count)) {
 		ckpt_fail(err, CKPT_E_USAGE, "files were named, so --include and --exclude have no place");
@@ -186,16 +166,6 @@ static const ckpt_option options[] = {
 	{0},
 };
 
-static const ckpt_exit_code exits[] = {
-	{4, "there is no such repository, revision or file (or it is private)"},
-	{5, "access is refused: gated, private, or a bad token"},
-	{6, "offline, and not in the cache"},
-	{7, "the network or the server failed"},
-	{8, "what came is not what the Hub states; nothing of it was kept"},
-	{9, "there is not enough space on the disk"},
-	{0, NULL},
-};
-
 const ckpt_tool ckpt_tool_pull = {
 	.name = "pull",
 	.summary = "fetch a model from the Hugging Face Hub, verified",
@@ -205,6 +175,6 @@ const ckpt_tool ckpt_tool_pull = {
 	.options_size = sizeof(struct pull_options),
 	.arguments_min = 1,
 	.arguments_max = SIZE_MAX,
-	.exits = exits,
+	.exits = ckpt_hub_exits,
 	.run = run,
 };

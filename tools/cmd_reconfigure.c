@@ -173,6 +173,7 @@ const ckpt_tool ckpt_tool_reconfigure = {
 	.options = table,
 	.options_size = sizeof(options),
 	.uses = CKPT_USES_READ | CKPT_USES_WORK,
+	.models = CKPT_MODELS_FIRST,
 	.arguments_min = 2,
 	.arguments_max = 2,
 	.examples = examples,

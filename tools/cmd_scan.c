@@ -376,6 +376,7 @@ const ckpt_tool ckpt_tool_scan = {
 	.options = options,
 	.options_size = sizeof(struct scan_options),
 	.uses = CKPT_USES_READ,
+	.models = CKPT_MODELS_ALL,
 	.arguments_min = 1,
 	.arguments_max = SIZE_MAX,
 	.exits = exits,

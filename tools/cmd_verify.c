@@ -91,7 +91,7 @@ static const ckpt_paragraph description[] = {
 #define AT(field) offsetof(ckpt_verify_options, field)
 
 static const ckpt_option table[] = {
-	{"against", 0, CKPT_OPTION_TEXT, AT(against), "OTHER", "compare what both compute, block by block", 0, 0},
+	{"against", 0, CKPT_OPTION_MODEL, AT(against), "OTHER", "compare what both compute, block by block", 0, 0},
 	{"expect", 0, CKPT_OPTION_TEXT, AT(expect), "FILE|published", "compare the outputs with those of a file, or with published ones", 0, 0},
 	{"atol", 0, CKPT_OPTION_REAL, AT(atol), "X", "values are equal when |a - b| <= atol + rtol |b|", 0, 0},
 	{"rtol", 0, CKPT_OPTION_REAL, AT(rtol), "X", "see `--atol`", 0, 0},
@@ -123,6 +123,7 @@ const ckpt_tool ckpt_tool_verify = {
 	.defaults = &defaults,
 	.options_size = sizeof(ckpt_verify_options),
 	.uses = CKPT_USES_READ | CKPT_USES_WORK,
+	.models = CKPT_MODELS_FIRST,
 	.arguments_min = 1,
 	.arguments_max = 1,
 	.examples = examples,

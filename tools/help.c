@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../lib/limits.h"
+#include "hub.h"
 #include "number.h"
 #include "shared.h"
 
@@ -19,17 +20,17 @@ const ckpt_exit_code ckpt_exit_codes[] = {
 
 bool ckpt_exit_code_at(const ckpt_tool *tool, size_t i, ckpt_exit_code *out)
 {
-	/* Merges two ascending lists, in which the row's wins over the common one of the same code. */
-	const ckpt_exit_code *own = tool ? tool->exits : NULL, *common = ckpt_exit_codes;
+	/* Merges ascending lists, of which an earlier one wins over a later one of the same code. */
+	const ckpt_exit_code *lists[] = {tool ? tool->exits : NULL, tool && tool->models ? ckpt_hub_exits : NULL, ckpt_exit_codes};
+	enum { LISTS = sizeof lists / sizeof *lists };
 	for (;; i--) {
-		bool more_own = own && own->meaning, more_common = common->meaning;
-		if (!more_own && !more_common) return false;
-		if (more_own && (!more_common || own->code <= common->code)) {
-			if (more_common && own->code == common->code) common++;
-			*out = *own++;
-		} else {
-			*out = *common++;
-		}
+		const ckpt_exit_code *first = NULL;
+		for (size_t k = 0; k < LISTS; k++)
+			if (lists[k] && lists[k]->meaning && (!first || lists[k]->code < first->code)) first = lists[k];
+		if (!first) return false;
+		*out = *first;
+		for (size_t k = 0; k < LISTS; k++)
+			if (lists[k] && lists[k]->meaning && lists[k]->code == out->code) lists[k]++;
 		if (i == 0) return true;
 	}
 }

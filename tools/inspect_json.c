@@ -82,6 +82,8 @@ static void put_head(ckpt_buffer *b, const ckpt_inspection *in)
 	put_key(b, "path", in->path);
 	put_key(b, "format", ckpt_checkpoint_format(cp) ? ckpt_checkpoint_format(cp) : "");
 	put_key(b, "detail", ckpt_checkpoint_detail(cp));
+	uint64_t transferred;
+	if (ckpt_call_transferred(in->call, &transferred)) ckpt_buffer_printf(b, "  \"bytes_transferred\": %" PRIu64 ",\n", transferred);
 	ckpt_buffer_str(b, "  \"notes\": [");
 	for (size_t i = 0; i < ckpt_checkpoint_note_count(cp); i++) {
 		if (i) ckpt_buffer_char(b, ',');

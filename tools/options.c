@@ -218,6 +218,7 @@ static bool set_value(const parser *p, const found *f, const char *text)
 		*(bool *)field = true;
 		return true;
 	case CKPT_OPTION_TEXT:
+	case CKPT_OPTION_MODEL:
 		*(const char **)field = text;
 		return true;
 	case CKPT_OPTION_LIST:

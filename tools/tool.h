@@ -28,6 +28,15 @@ enum {
 	CKPT_USES_WORK = 2  /* --threads */
 };
 
+/* Which arguments are models, so that names on the Hub are found for them (tools/hub.c); a row's `models`. */
+enum {
+	CKPT_MODELS_FIRST = 1,  /* the first one */
+	CKPT_MODELS_BOTH = 2,   /* the first two */
+	CKPT_MODELS_ALL = 4,
+	CKPT_MODELS_CONFIG = 8, /* only its config.json is wanted; what is a model type stays one */
+	CKPT_MODELS_LOOK = 16   /* without downloading, when it is not in the cache: the row opens it with ckpt_call_open */
+};
+
 /* What run() gets. Everything belongs to the caller. */
 typedef struct ckpt_call {
 	const struct ckpt_tool *tool;
@@ -38,6 +47,7 @@ typedef struct ckpt_call {
 	int threads;              /* 0: not given */
 	ckpt_open_options open;   /* hand it to ckpt_open */
 	ckpt_terminal terminal;
+	const struct ckpt_models *models; /* what was found on the Hub */
 } ckpt_call;
 
 /* A paragraph of the long description. One with a title begins a section of its own ("JSON"); one whose text begins
@@ -65,6 +75,7 @@ typedef struct ckpt_tool {
 	const void *defaults;              /* what the struct of options starts with; NULL: zeros */
 	size_t options_size;
 	unsigned uses;                     /* CKPT_USES_... */
+	unsigned models;                   /* CKPT_MODELS_... */
 	size_t arguments_min, arguments_max; /* SIZE_MAX: any number */
 	const ckpt_example *examples;      /* ends in {0}; may be NULL */
 	const ckpt_exit_code *exits;       /* where they differ from or add to the usual; ends in {0, NULL}; may be NULL */
@@ -80,6 +91,12 @@ const char *ckpt_tool_nearest(const char *name);
 
 /* Opens what the user named, with the call's --format, --root and --limit. */
 ckpt_checkpoint *ckpt_call_open(const ckpt_call *call, const char *path, ckpt_error *err);
+/* The same with other options. */
+ckpt_checkpoint *ckpt_call_open_with(const ckpt_call *call, const char *path, const ckpt_open_options *options, ckpt_error *err);
+/* True when the Hub had to do with it; *bytes were transferred so far. */
+bool ckpt_call_transferred(const ckpt_call *call, uint64_t *bytes);
+/* Says how many in a remark. */
+void ckpt_remark_transfer(const ckpt_call *call, const char *path);
 /* One line "ckpt: note: ..." on standard error, escaped; silent with --quiet. */
 void ckpt_remark(const ckpt_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #endif

@@ -128,7 +128,7 @@ static bool open_partial(download *d, const char *path, bool force)
 	return restart(d, d->have);
 }
 
-static char *url_of(ckpt_hub *hub, const char *repo, const char *commit, const char *file, ckpt_error *err)
+char *ckpt_hub_url_of(ckpt_hub *hub, const char *repo, const char *commit, const char *file, ckpt_error *err)
 {
 	ckpt_buffer b = {0};
 	ckpt_buffer_printf(&b, "%s/%s/resolve/%s", hub->endpoint, repo, commit);
@@ -188,7 +188,7 @@ bool ckpt_hub_fetch(ckpt_hub *hub, const ckpt_hub_id *id, const char *folder, co
 		goto done;
 	}
 	partial = ckpt_hub_path(err, "%s.ckpt.incomplete", blob);
-	url = url_of(hub, id->repo, commit, entry->path, err);
+	url = ckpt_hub_url_of(hub, id->repo, commit, entry->path, err);
 	if (!partial || !url || !open_partial(&d, partial, force) || !receive_right(&d, url, commit, partial)) goto done;
 	if (fsync(d.fd) < 0)
 		fail_write(&d, errno);

@@ -149,14 +149,19 @@ void ckpt_http_read_header(ckpt_http_answer *a, char **location, const char *lin
 	uint64_t u;
 	if (length > 5 && strncmp(line, "HTTP/", 5) == 0) {
 		memset(a, 0, sizeof *a); /* a "100 Continue" may have come before */
-		a->length = a->from = UINT64_MAX;
+		a->length = a->from = a->total = UINT64_MAX;
 	} else if (named(line, length, "Content-Length", &v, &n) && number(v, n, &u)) {
 		a->length = u;
 	} else if (named(line, length, "Content-Range", &v, &n) && n > 6 && !strncasecmp(v, "bytes ", 6)) {
 		size_t digits = strspn(v + 6, "0123456789");
 		if (number(v + 6, digits, &u)) a->from = u;
+		const char *slash = memchr(v, '/', n);
+		if (slash && number(slash + 1, n - (size_t)(slash + 1 - v), &u)) a->total = u;
 	} else if (named(line, length, "Content-Encoding", &v, &n)) {
 		keep(a->encoding, sizeof a->encoding, v, n);
+	} else if (named(line, length, "ETag", &v, &n) || (!*a->stamp && named(line, length, "Last-Modified", &v, &n))) {
+		bool weak = n > 2 && strncmp(v, "W/", 2) == 0;
+		keep(a->stamp, sizeof a->stamp, v + 2 * weak, n - 2 * weak);
 	} else if (named(line, length, "X-Repo-Commit", &v, &n)) {
 		keep(a->commit, sizeof a->commit, v, n);
 	} else if (named(line, length, "X-Error-Code", &v, &n)) {
@@ -212,7 +217,7 @@ static void prepare(exchange *x, const char *url, struct curl_slist *headers, ch
 {
 	ckpt_hub *hub = x->hub;
 	CURL *c = hub->easy;
-	char agent[128], range[32];
+	char agent[128], range[64];
 	snprintf(agent, sizeof agent, "ckpt/%s; libcurl/%s", ckpt_version(), curl_version_info(CURLVERSION_NOW)->version);
 	curl_easy_reset(c);
 	curl_easy_setopt(c, CURLOPT_URL, url);
@@ -232,8 +237,10 @@ static void prepare(exchange *x, const char *url, struct curl_slist *headers, ch
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, trouble);
 	if (hub->ca_file) curl_easy_setopt(c, CURLOPT_CAINFO, hub->ca_file);
 	if (hub->ca_path) curl_easy_setopt(c, CURLOPT_CAPATH, hub->ca_path);
-	if (x->request->from) {
-		snprintf(range, sizeof range, "%llu-", (unsigned long long)x->request->from);
+	if (x->request->from || x->request->length) {
+		unsigned long long from = x->request->from, length = x->request->length;
+		snprintf(range, sizeof range, "%llu-", from);
+		if (length) snprintf(range, sizeof range, "%llu-%llu", from, from + length - 1);
 		curl_easy_setopt(c, CURLOPT_RANGE, range);
 	}
 }
@@ -273,7 +280,7 @@ static bool exchange_once(exchange *x, const char *url, ckpt_error *err)
 	struct curl_slist *headers = NULL;
 	char trouble[CURL_ERROR_SIZE] = "", bearer[4200];
 	bool ok = add_header(&headers, "Accept-Encoding: identity");
-	*x->answer = (ckpt_http_answer){.length = UINT64_MAX, .from = UINT64_MAX};
+	*x->answer = (ckpt_http_answer){.length = UINT64_MAX, .from = UINT64_MAX, .total = UINT64_MAX};
 	x->header_bytes = 0;
 	if (*hub->token && ckpt_http_same_origin(url, hub->endpoint)) {
 		snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", hub->token);

@@ -215,6 +215,7 @@ ckpt_hub *ckpt_hub_new(const ckpt_hub_options *options, ckpt_error *err)
 		return NULL;
 	}
 	if (options) hub->options = *options;
+	pthread_mutex_init(&hub->lock, NULL);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(hub->multi = curl_multi_init()) ||
 	    !(hub->easy = curl_easy_init()))
 		ckpt_fail(err, CKPT_E_UNSUPPORTED, "libcurl cannot be started");
@@ -229,6 +230,7 @@ void ckpt_hub_free(ckpt_hub *hub)
 	if (!hub) return;
 	if (hub->easy) curl_easy_cleanup(hub->easy);
 	if (hub->multi) curl_multi_cleanup(hub->multi);
+	pthread_mutex_destroy(&hub->lock);
 	if (hub->token) explicit_bzero(hub->token, strlen(hub->token));
 	free(hub->cache);
 	free(hub->endpoint);

@@ -76,4 +76,14 @@ typedef struct ckpt_hub_result {
  * it gets its name. Without a network what the cache has is used. Free the result also after a failure. */
 bool ckpt_hub_pull(ckpt_hub *hub, const ckpt_hub_id *id, const ckpt_hub_wish *wish, ckpt_hub_result *out, ckpt_error *err);
 void ckpt_hub_result_free(ckpt_hub_result *r);
+/* The same, of what the cache has, without a word to the Hub; false without an error when it lacks the snapshot or a file. */
+bool ckpt_hub_cached(ckpt_hub *hub, const ckpt_hub_id *id, const ckpt_hub_wish *wish, ckpt_hub_result *out);
+
+/* ---- looking without downloading ---- */
+
+/* A file of a repository at a commit, or of any https URL, read by ranges when its bytes are asked for; each byte comes at most
+ * once. The server must give ranges, and the file must stay what it was: CKPT_E_CHANGED otherwise. What comes is compared with
+ * no hash. The hub must outlive the file. Transfers count in ckpt_hub_transferred. */
+struct ckpt_file *ckpt_hub_look(ckpt_hub *hub, const char *repo, const char *commit, const char *file, ckpt_error *err);
+struct ckpt_file *ckpt_hub_look_url(ckpt_hub *hub, const char *url, ckpt_error *err);
 #endif

@@ -2,6 +2,7 @@
 #ifndef CKPT_HUB_INNER_H
 #define CKPT_HUB_INNER_H
 #include <curl/curl.h>
+#include <pthread.h>
 #include "../buffer.h"
 #include "../error.h"
 #include "hub.h"
@@ -16,6 +17,7 @@ struct ckpt_hub {
 	ckpt_hub_options options;
 	CURLM *multi;
 	CURL *easy;
+	pthread_mutex_t lock; /* of what several threads read: look.c */
 	ckpt_hub_cause why;
 	uint64_t transferred, done, total; /* done of total: what progress is told */
 };
@@ -33,6 +35,8 @@ bool ckpt_hub_is_hash(const char *text); /* 40 or 64 lower-case hex digits */
 typedef struct ckpt_http_answer {
 	long status;
 	uint64_t length, from; /* Content-Length (UINT64_MAX: unknown); where a 206 begins (UINT64_MAX: not said) */
+	uint64_t total;        /* what a 206 says of the whole file's size; UINT64_MAX: nothing */
+	char stamp[160];       /* ETag without W/, else Last-Modified; "": neither */
 	char commit[72], error_code[64], error_message[256], next[2048], encoding[32];
 	unsigned retry_after; /* seconds; 0: not said */
 	bool cut;  /* the transfer itself failed: a retry may help */
@@ -44,7 +48,8 @@ typedef bool (*ckpt_http_sink)(void *sink, const ckpt_http_answer *answer, const
 
 typedef struct ckpt_http_request {
 	const char *url;
-	uint64_t from; /* Range: bytes=from-; 0: the whole */
+	uint64_t from;   /* Range: bytes=from-; 0: the whole */
+	uint64_t length; /* not 0: this many bytes from there */
 	ckpt_http_sink sink;
 	void *user;
 } ckpt_http_request;
@@ -126,4 +131,6 @@ bool ckpt_hub_has(const char *path, uint64_t size);
 /* Downloads one file into its blob: resumed, verified, then named. */
 bool ckpt_hub_fetch(ckpt_hub *hub, const ckpt_hub_id *id, const char *folder, const char *commit,
                     const ckpt_hub_entry *entry, bool force, ckpt_error *err);
+/* ENDPOINT/REPO/resolve/COMMIT/FILE, malloced. */
+char *ckpt_hub_url_of(ckpt_hub *hub, const char *repo, const char *commit, const char *file, ckpt_error *err);
 #endif

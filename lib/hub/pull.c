@@ -196,6 +196,18 @@ static bool check_names(const ckpt_hub_wish *wish, ckpt_error *err)
 	return true;
 }
 
+bool ckpt_hub_cached(ckpt_hub *hub, const ckpt_hub_id *id, const ckpt_hub_wish *wish, ckpt_hub_result *out)
+{
+	pull p = {.hub = hub, .id = id, .wish = wish, .out = out};
+	*out = (ckpt_hub_result){0};
+	p.revision = *id->revision ? id->revision : "main";
+	p.one = *id->file ? id->file : wish->file_count == 1 ? wish->files[0] : NULL;
+	p.folder = ckpt_hub_folder(hub, id->repo, NULL);
+	bool ok = p.folder && check_names(wish, NULL) && from_cache(&p);
+	free(p.folder);
+	return ok;
+}
+
 /* Whether what the cache has is good enough after this failure, as Python decides it. */
 static bool may_fall_back(const pull *p, const ckpt_error *why)
 {

@@ -2,7 +2,8 @@
 """Serves repositories from memory, for ckpt and for the real huggingface_hub client; keeps a log of requests.
 
 FakeHub(files) with {repo: {path: bytes}}. `lfs` says which paths redirect to the CDN. Faults: hub.fault[path] is a list of
-names, one taken for each GET of the CDN: cut, stall, wrong, short, long, ignore, forbid, busy, limit, gzip, loop, elsewhere.
+names, one taken for each GET of the CDN: cut, stall, wrong, short, long, ignore, forbid, busy, limit, gzip, loop, elsewhere; other: of another
+file by its ETag (with hub.stamps).
 """
 import hashlib
 import http.server
@@ -20,6 +21,7 @@ class FakeHub:
     def __init__(self, repos, commit="c0ffee" + "0" * 34, token=None):
         self.repos, self.commit, self.token = repos, commit, token
         self.log, self.fault, self.api = [], {}, {}
+        self.stamps = False  # the CDN gives an ETag
         self.servers = []
         self.hub = self._listen(self._hub_handler())
         self.cdn = self._listen(self._cdn_handler())
@@ -167,7 +169,8 @@ class FakeHub:
                 data = fake.repos[repo][name]
                 faults = fake.fault.get(name, [])
                 fault = faults.pop(0) if faults else ""
-                first = int(self.headers.get("Range", "bytes=0-").split("=")[1].split("-")[0])
+                first, last = self.headers.get("Range", "bytes=0-").split("=")[1].split("-")
+                first, last = int(first), min(int(last or len(data)), len(data) - 1)
                 if fault == "forbid":
                     return self.start(403, 0)
                 if fault == "busy":
@@ -181,8 +184,8 @@ class FakeHub:
                 if fault == "file":
                     return self.start(302, 0, Location="file:///etc/passwd")
                 if fault == "ignore":
-                    first = 0
-                body = data[first:]
+                    first, last = 0, len(data) - 1
+                body = data[first:last + 1]
                 if fault == "wrong":
                     body = bytes([body[0] ^ 1]) + body[1:]
                 if fault == "short":
@@ -190,9 +193,12 @@ class FakeHub:
                 if fault == "long":
                     body += b"x"
                 more = {"Content_Encoding": "gzip"} if fault == "gzip" else {}
-                if first:
-                    more["Content_Range"] = f"bytes {first}-{len(data) - 1}/{len(data)}"
-                self.start(206 if first else 200, len(body), **more)
+                part = "Range" in self.headers and fault != "ignore"
+                if part:
+                    more["Content_Range"] = f"bytes {first}-{last}/{len(data)}"
+                if fake.stamps:
+                    more["ETag"] = '"' + git_sha1(data + fault.encode()) + '"'
+                self.start(206 if part else 200, len(body), **more)
                 try:
                     if fault == "cut":
                         self.wfile.write(body[:len(body) // 2])
