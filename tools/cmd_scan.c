@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include "../lib/buffer.h"
+#include "../lib/file.h"
 #include "../lib/json.h"
+#include "../lib/scan/scan.h"
 #include "tool.h"
 
 struct scan_options {
@@ -48,14 +50,28 @@ static bool of_interest(const char *name)
 	static const char *const passed[] = {".md", ".txt", ".py", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".lock", ".gitattributes",
 	                                     ".gitignore", ".model", ".yaml", ".yml", ".csv", ".html", ".metadata", ".msgpack"};
 	size_t n = strlen(name);
-	if (name[0] == '.') return false;
 	if (n >= 5 && strcmp(name + n - 5, ".json") == 0)
 		return strcmp(name, "config.json") == 0 || (n > 11 && strcmp(name + n - 11, ".index.json") == 0);
 	for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
 		size_t k = strlen(passed[i]);
 		if (n >= k && strcmp(name + n - k, passed[i]) == 0) return false;
 	}
-	return strcmp(name, "LICENSE") != 0;
+	return name[0] != '.' && strcmp(name, "LICENSE") != 0;
+}
+
+/* Whatever its name says: an archive, a pickle or an array. */
+static bool looks_loadable(const char *path)
+{
+	static const char *const starts[] = {"PK\3\4", "\x93NUMPY", "7z\xbc\xaf", "\x80\1", "\x80\2", "\x80\3", "\x80\4", "\x80\5"};
+	char head[8] = "";
+	ckpt_file *f = ckpt_file_open(path, NULL);
+	size_t length = 0;
+	bool read = f && ckpt_file_read_some(f, 0, sizeof head, head, &length, NULL);
+	ckpt_file_unref(f);
+	if (!read) return true; /* then it cannot be passed over either */
+	for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+		if (length >= strlen(starts[i]) && memcmp(head, starts[i], strlen(starts[i])) == 0) return true;
+	return false;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -82,9 +98,9 @@ static bool add_folder(scan_list *l, const char *folder, int depth, ckpt_error *
 		if (ok && path && lstat(path, &st) == 0) {
 			if (S_ISDIR(st.st_mode) && depth < DEPTH && name[0] != '.')
 				ok = add_folder(l, path, depth + 1, err);
-			else if (!S_ISDIR(st.st_mode) && of_interest(name))
-				ok = add(l, path, err);
-			else if (!S_ISDIR(st.st_mode))
+			else if (S_ISDIR(st.st_mode) ? depth >= DEPTH : of_interest(name) || looks_loadable(path))
+				ok = add(l, path, err); /* a folder so deep fails as a file, and so is not passed over in silence */
+			else
 				l->skipped++;
 		}
 		free(path);
@@ -253,25 +269,69 @@ static void json(ckpt_buffer *b, const scan_list *l)
 	ckpt_buffer_str(b, l->count ? "\n  ]\n}\n" : "]\n}\n");
 }
 
-/* SARIF 2.1.0 (OASIS): one run, a result a finding. */
+static const char *level(ckpt_severity severity)
+{
+	return severity == CKPT_SEVERITY_SUSPICIOUS ? "warning" : "error";
+}
+
+/* A path as a URI reference: what URIs give a meaning of its own, and all that is not ASCII, as %XX. */
+static void uri(ckpt_buffer *b, const char *path)
+{
+	ckpt_buffer_str(b, "\"uri\": \"");
+	if (path[0] == '/') ckpt_buffer_str(b, "file://");
+	for (const unsigned char *c = (const unsigned char *)path; *c; c++)
+		if ((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || strchr("-._~/", *c))
+			ckpt_buffer_printf(b, "%c", *c);
+		else
+			ckpt_buffer_printf(b, "%%%02X", *c);
+	ckpt_buffer_str(b, "\"");
+}
+
+static void sarif_result(ckpt_buffer *b, const char *rule, const char *how_bad, const char *text, const char *path)
+{
+	ckpt_buffer_str(b, "{");
+	member(b, "ruleId", rule);
+	ckpt_buffer_str(b, ", ");
+	member(b, "level", how_bad);
+	ckpt_buffer_str(b, ", \"message\": {");
+	member(b, "text", text);
+	ckpt_buffer_str(b, "}, \"locations\": [{\"physicalLocation\": {\"artifactLocation\": {");
+	uri(b, path);
+	ckpt_buffer_str(b, "}");
+}
+
+static void sarif_rules(ckpt_buffer *b)
+{
+	for (int i = 0; i < CKPT_FOUND_KINDS; i++) {
+		const ckpt_finding_info *info = ckpt_finding_get((ckpt_finding_kind)i);
+		ckpt_buffer_str(b, i ? ",\n      {" : "\n      {");
+		member(b, "id", info->id);
+		ckpt_buffer_str(b, ", \"shortDescription\": {");
+		member(b, "text", info->title);
+		ckpt_buffer_str(b, "}, \"fullDescription\": {");
+		member(b, "text", info->meaning);
+		ckpt_buffer_str(b, "}, \"defaultConfiguration\": {");
+		member(b, "level", level(info->severity));
+		ckpt_buffer_str(b, "}}");
+	}
+}
+
+/* SARIF 2.1.0 (OASIS): one run, the kinds of findings as its rules, a result a finding. */
 static void sarif(ckpt_buffer *b, const scan_list *l)
 {
 	bool first = true;
 	ckpt_buffer_printf(b,
 	                   "{\n  \"version\": \"2.1.0\",\n  \"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\",\n"
-	                   "  \"runs\": [{\n    \"tool\": {\"driver\": {\"name\": \"ckpt scan\", \"version\": \"%s\"}},\n    \"results\": [",
+	                   "  \"runs\": [{\n    \"tool\": {\"driver\": {\"name\": \"ckpt scan\", \"version\": \"%s\", \"rules\": [",
 	                   ckpt_version());
+	sarif_rules(b);
+	ckpt_buffer_str(b, "]}},\n    \"results\": [");
 	for (size_t i = 0; i < l->count; i++) {
 		const scanned *s = &l->items[i];
 		for (size_t k = 0; s->scan && k < ckpt_scan_finding_count(s->scan); k++) {
 			const ckpt_scan_finding *f = ckpt_scan_finding_at(s->scan, k);
-			ckpt_buffer_str(b, first ? "\n      {" : ",\n      {");
-			member(b, "ruleId", f->id);
-			ckpt_buffer_printf(b, ", \"level\": \"%s\", \"message\": {", f->severity == CKPT_SEVERITY_SUSPICIOUS ? "warning" : "error");
-			member(b, "text", f->text);
-			ckpt_buffer_str(b, "}, \"locations\": [{\"physicalLocation\": {\"artifactLocation\": {");
-			member(b, "uri", s->path);
-			ckpt_buffer_str(b, "}");
+			ckpt_buffer_str(b, first ? "\n      " : ",\n      ");
+			sarif_result(b, f->id, level(f->severity), f->text, s->path);
 			if (f->offset != UINT64_MAX && f->offset <= INT64_MAX)
 				ckpt_buffer_printf(b, ", \"region\": {\"byteOffset\": %llu}", (unsigned long long)f->offset);
 			ckpt_buffer_str(b, "}");
@@ -283,6 +343,11 @@ static void sarif(ckpt_buffer *b, const scan_list *l)
 			ckpt_buffer_str(b, "}]}");
 			first = false;
 		}
+		if (!s->failure) continue;
+		ckpt_buffer_str(b, first ? "\n      " : ",\n      ");
+		sarif_result(b, ckpt_finding_get(CKPT_FOUND_NOT_LOOKED_AT)->id, "error", s->failure, s->path);
+		ckpt_buffer_str(b, "}}]}");
+		first = false;
 	}
 	ckpt_buffer_str(b, "]\n  }]\n}\n");
 }
@@ -348,6 +413,55 @@ static const ckpt_paragraph description[] = {
 	{"JSON", "`--json` prints an object with `verdict`, `complete` (was everything looked at), `findings` and `files`. A finding has `id` "
 	         "(stable), `severity`, `path`, `record`, `offset`, `opcode`, `module`, `name`, `called` and `message`; a file has `path`, `verdict`, "
 	         "`complete`, `format`, `sha256`, `error` and `known_names`."},
+	{"FINDINGS", " CKPT-P001  dangerous   dangerous call\n"
+	             "            loading it calls a function that can run code, reach files or\n"
+	             "            the network\n"
+	             " CKPT-P002  dangerous   dangerous name\n"
+	             "            loading it imports such a function, without a call that can be\n"
+	             "            seen\n"
+	             " CKPT-P003  dangerous   computed name\n"
+	             "            it imports a name that only running it would tell\n"
+	             " CKPT-P004  suspicious  unknown name\n"
+	             "            it imports a name that is not known to be harmless\n"
+	             " CKPT-P005  suspicious  computed call\n"
+	             "            it calls the result of another call\n"
+	             " CKPT-P006  suspicious  result thrown away\n"
+	             "            it makes a call whose result nobody uses\n"
+	             " CKPT-P007  suspicious  extension code\n"
+	             "            it refers to a name by a number that only the loading program\n"
+	             "            knows\n"
+	             " CKPT-P008  suspicious  odd persistent id\n"
+	             "            it refers to something outside of itself that is no storage\n"
+	             " CKPT-P009  malformed   broken pickle\n"
+	             "            a pickle cannot be followed to its end; what stands before the\n"
+	             "            fault would still be executed\n"
+	             " CKPT-P010  suspicious  data behind the end\n"
+	             "            bytes follow the end of a pickle or of the file's last part\n"
+	             " CKPT-P011  suspicious  pickle in odd place\n"
+	             "            a pickle stands where data should be\n"
+	             " CKPT-P012  suspicious  odd name\n"
+	             "            an imported name has characters that deceive readers\n"
+	             " CKPT-Z001  malformed   faulty archive\n"
+	             "            programs can read the archive in different ways\n"
+	             " CKPT-Z002  suspicious  unaccounted bytes\n"
+	             "            the archive holds bytes that its directory does not list\n"
+	             " CKPT-Z003  malformed   wrong CRC\n"
+	             "            a record differs from its checksum\n"
+	             " CKPT-N001  suspicious  array of objects\n"
+	             "            a numpy array of objects is a pickle, which\n"
+	             "            numpy.load(allow_pickle=True) executes\n"
+	             " CKPT-F001  malformed   malformed file\n"
+	             "            the file breaks the rules of its format\n"
+	             " CKPT-F002  malformed   not looked at\n"
+	             "            the content is nothing that ckpt can judge\n"
+	             " CKPT-F003  malformed   limit reached\n"
+	             "            the file asks for more than a limit allows, so not all of it was\n"
+	             "            looked at\n"
+	             " CKPT-C001  suspicious  custom code\n"
+	             "            the config names Python code of its own, which\n"
+	             "            trust_remote_code=True executes\n"
+	             " CKPT-C002  malformed   bad config\n"
+	             "            the config makes no model"},
 	{0},
 };
 

@@ -10,6 +10,8 @@
 #define MALFORMED  CKPT_SEVERITY_MALFORMED
 #define SUSPICIOUS CKPT_SEVERITY_SUSPICIOUS
 
+enum { MOST = 1000 };
+
 static const ckpt_finding_info table[CKPT_FOUND_KINDS] = {
 	[CKPT_FOUND_DANGEROUS_CALL] = {"CKPT-P001", "dangerous call", "loading it calls a function that can run code, reach files or the network", DANGEROUS, false},
 	[CKPT_FOUND_DANGEROUS_NAME] = {"CKPT-P002", "dangerous name", "loading it imports such a function, without a call that can be seen", DANGEROUS, false},
@@ -55,11 +57,13 @@ void ckpt_scan_add(ckpt_scan *s, ckpt_finding_kind kind, const char *record, uin
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	if (table[kind].incomplete) s->complete = false;
+	bool worse = true; /* than all so far */
 	for (size_t i = 0; i < s->count; i++) { /* once for each place */
 		const ckpt_scan_finding *f = &s->findings[i];
 		if (f->id == table[kind].id && f->offset == offset && strcmp(f->text, text) == 0) return;
-		if (i >= 1000) return; /* a thousand findings say enough */
+		if (f->severity >= table[kind].severity) worse = false;
 	}
+	if (s->count >= MOST && !worse) return; /* a thousand findings say enough, but the worst is always among them */
 	if (s->count == s->capacity) {
 		size_t capacity = s->capacity ? s->capacity * 2 : 16;
 		ckpt_scan_finding *findings = reallocarray(s->findings, capacity, sizeof *findings);

@@ -119,6 +119,19 @@ static void scan_npy(ckpt_scan *s, ckpt_file *f, const uint8_t *head, size_t len
 	ckpt_scan_stacked(s, f, header, ckpt_file_size(f), "array");
 }
 
+/* Pickles of protocol 0 and 1 begin with no mark, and what looks like another format may be one as well. */
+static void scan_text_pickle(ckpt_scan *s, ckpt_file *f)
+{
+	size_t consumed, length = (size_t)(ckpt_file_size(f) < s->limits.pickle_bytes ? ckpt_file_size(f) : s->limits.pickle_bytes);
+	ckpt_error err = {0};
+	ckpt_mapping *m = ckpt_mapping_new(f, 0, length, &err);
+	if (m && ckpt_scan_pickle(s, ckpt_mapping_data(m), length, "the file", 0, true, &consumed))
+		ckpt_scan_add(s, CKPT_FOUND_HIDDEN_PICKLE, NULL, 0, NULL, NULL, NULL, false, "the file is a bare pickle");
+	if (!m || !ckpt_mapping_check(m, &err))
+		ckpt_scan_add(s, CKPT_FOUND_NOT_LOOKED_AT, NULL, 0, NULL, NULL, NULL, false, "%s", err.text);
+	ckpt_mapping_free(m);
+}
+
 static void scan_by_content(ckpt_scan *s, ckpt_file *f, const uint8_t *head, size_t length)
 {
 	const char *path = ckpt_file_path(f);
@@ -129,28 +142,23 @@ static void scan_by_content(ckpt_scan *s, ckpt_file *f, const uint8_t *head, siz
 		return;
 	} else if (is_tar(head, length)) {
 		s->format = strdup("torch-tar");
+		s->tar = true;
 		ckpt_scan_tar(s, f);
-		s->complete = false;
+		ask_loader(s, path);
 		return;
 	} else if (length >= 8 && memcmp(head, "\x93NUMPY", 6) == 0) {
 		scan_npy(s, f, head, length);
 	} else if (length >= 2 && head[0] == 0x80) {
 		size_t before = s->count;
-		ckpt_scan_stacked(s, f, 0, size, "stacked pickles");
+		uint64_t end = ckpt_scan_stacked(s, f, 0, size, "stacked pickles");
 		ask_loader(s, path);
-		if (s->count > before) ckpt_scan_search(s, f, 1, size, "the rest of the file");
+		if (s->count > before) ckpt_scan_search(s, f, end, size, "the rest of the file");
 		return;
 	} else if (ends_in(path, "config.json")) {
 		scan_config(s, f);
 		return;
-	} else if (length > 0 && length < 8192 && head[0] != '{' && (length < 9 || head[8] != '{')) {
-		/* pickles of protocol 0 and 1 begin with no mark; archives with bytes in front hide their own */
-		size_t consumed;
-		uint8_t *data = size <= s->limits.pickle_bytes ? malloc((size_t)size + 1) : NULL;
-		ckpt_error err = {0};
-		if (data && ckpt_file_read(f, 0, (size_t)size, data, &err) && ckpt_scan_pickle(s, data, (size_t)size, "the file", 0, true, &consumed))
-			ckpt_scan_add(s, CKPT_FOUND_HIDDEN_PICKLE, NULL, 0, NULL, NULL, NULL, false, "the file is a bare pickle");
-		free(data);
+	} else if (length > 0 && head[0] != '{') {
+		scan_text_pickle(s, f);
 	}
 	ask_loader(s, path);
 }

@@ -55,6 +55,7 @@ struct ckpt_scan {
 	unsigned protocol;
 	bool complete;
 	ckpt_limits limits; /* resolved */
+	bool tar;           /* of torch 0.1: its members are pickles with data between them, its persistent ids numbers */
 	bool unread;        /* these bytes no loader runs: harm in them is hidden, not done */
 	bool failed;        /* memory ran out */
 };
@@ -68,8 +69,9 @@ void ckpt_scan_add(ckpt_scan *s, ckpt_finding_kind kind, const char *record, uin
  * only may be a pickle; nothing is said when it is none, and true is returned when it was one that imports something. */
 bool ckpt_scan_pickle(ckpt_scan *s, const uint8_t *data, size_t length, const char *record, uint64_t base, bool probing,
                       size_t *consumed);
-/* A run of pickles one behind the other from offset on, as legacy files have them; says what it cannot read. */
-void ckpt_scan_stacked(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record);
+/* A run of pickles one behind the other from offset on, as legacy files have them; says what it cannot read. Returns the
+ * offset behind the last, or one behind the start of the one that broke. */
+uint64_t ckpt_scan_stacked(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record);
 /* Looks for pickles anywhere in a range, for data that nobody accounts for. */
 void ckpt_scan_search(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record);
 /* scan_zip.c, scan_tar.c: the archives. */

@@ -24,6 +24,18 @@ static bool plain_name(const char *text)
 	return true;
 }
 
+/* How numpy stores the arrays and scalars that training states hold: bytes and a dtype, no code. */
+static bool plain_numpy(const ckpt_pickle_event *e)
+{
+	static const char *const names[][2] = {
+		{"multiarray", "scalar"}, {"multiarray", "_reconstruct"}, {"numeric", "_frombuffer"}};
+	if (strcmp(e->module, "numpy") == 0) return strcmp(e->name, "ndarray") == 0 || (e->called && strcmp(e->name, "dtype") == 0);
+	size_t n = strncmp(e->module, "numpy.core.", 11) == 0 ? 11 : strncmp(e->module, "numpy._core.", 12) == 0 ? 12 : 0;
+	for (size_t i = 0; n && e->called && i < sizeof names / sizeof *names; i++)
+		if (strcmp(e->module + n, names[i][0]) == 0 && strcmp(e->name, names[i][1]) == 0) return true;
+	return false;
+}
+
 static void remember(ckpt_scan *s, const ckpt_pickle_event *e)
 {
 	for (size_t i = 0; i < s->name_count; i++)
@@ -68,7 +80,7 @@ static void imported(recorder *r, const ckpt_pickle_event *e)
 	else if (e->class == CKPT_PICKLE_DANGEROUS && !inert)
 		ckpt_scan_add(s, e->called ? CKPT_FOUND_DANGEROUS_CALL : CKPT_FOUND_DANGEROUS_NAME, e->record, e->offset, e->opcode,
 		              e->module, e->name, e->called, "%s %s.%s", e->called ? "calls" : "imports", e->module, e->name);
-	else if (e->class == CKPT_PICKLE_KNOWN)
+	else if (e->class == CKPT_PICKLE_KNOWN || plain_numpy(e))
 		remember(s, e);
 	else
 		ckpt_scan_add(s, CKPT_FOUND_UNKNOWN_NAME, e->record, e->offset, e->opcode, e->module, e->name, e->called, "%s %s.%s",
@@ -97,15 +109,21 @@ static void on_event(void *user, const ckpt_pickle_event *e)
 	ckpt_scan_add(r->scan, table[e->kind].kind, e->record, e->offset, e->opcode, NULL, NULL, false, "%s", table[e->kind].text);
 }
 
-/* ("storage", class, key, location, count[, view]): the only persistent ids that a checkpoint has. */
+static bool is_word(const ckpt_value *v, const char *word)
+{
+	bool string = v->kind == CKPT_VALUE_STRING || v->kind == CKPT_VALUE_BYTES;
+	return string && v->u.text.length == strlen(word) && memcmp(v->u.text.bytes, word, v->u.text.length) == 0;
+}
+
+/* ("storage", class, key, location, count[, view]), in old files ("module", class, file, source) too, whose source is
+ * only compared; the tar files of torch 0.1 refer to tensors by their number. */
 static ckpt_value *on_persistent(void *user, ckpt_value *id, bool text, ckpt_error *err)
 {
-	(void)user;
-	if (!text && id->kind == CKPT_VALUE_TUPLE && id->u.list.count >= 5) {
-		const ckpt_value *first = id->u.list.items[0];
-		bool string = first->kind == CKPT_VALUE_STRING || first->kind == CKPT_VALUE_BYTES;
-		if (string && first->u.text.length == 7 && memcmp(first->u.text.bytes, "storage", 7) == 0) return id;
-	}
+	const recorder *r = user;
+	if (!text && id->kind == CKPT_VALUE_TUPLE && id->u.list.count >= 5 && is_word(id->u.list.items[0], "storage")) return id;
+	if (!text && id->kind == CKPT_VALUE_TUPLE && id->u.list.count == 4 && is_word(id->u.list.items[0], "module"))
+		return id->u.list.items[1];
+	if (r->scan->tar && (id->kind == CKPT_VALUE_INT || id->kind == CKPT_VALUE_STRING || id->kind == CKPT_VALUE_BYTES)) return id;
 	ckpt_fail(err, CKPT_E_FORMAT, "a persistent id is no storage");
 	return NULL;
 }
@@ -172,23 +190,24 @@ static bool binary_start(const uint8_t *p)
 	return p[0] == 0x80 && p[1] >= 1 && p[1] <= 5;
 }
 
-void ckpt_scan_stacked(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record)
+uint64_t ckpt_scan_stacked(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record)
 {
 	enum { STREAMS = 5 };
 	for (int i = 0; i < STREAMS && offset < end; i++) {
 		size_t length, consumed;
 		ckpt_mapping *m = window(s, f, offset, end, s->limits.pickle_bytes, &length);
-		if (!m) return;
+		if (!m) return offset;
 		ckpt_scan_pickle(s, ckpt_mapping_data(m), length, record, offset, i > 0 && !binary_start(ckpt_mapping_data(m)), &consumed);
 		close_window(s, m);
-		if (consumed == 0) return;
+		if (consumed == 0) return offset + 1;
 		offset += consumed;
 	}
+	return offset;
 }
 
 void ckpt_scan_search(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record)
 {
-	enum { TRIES = 20000, FOUND = 16 };
+	enum { TRIES = 20000, FOUND = 4096 };
 	const uint64_t most = (uint64_t)256 << 20;
 	size_t length, tries = 0, found = 0;
 	if (offset >= end) return;
@@ -205,14 +224,15 @@ void ckpt_scan_search(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end,
 			tries++;
 			if (ckpt_scan_pickle(s, p, rest, record, offset + i, true, &consumed)) {
 				found++;
-				ckpt_scan_add(s, CKPT_FOUND_HIDDEN_PICKLE, record, offset + i, NULL, NULL, NULL, false,
-				              "a pickle stands at offset %llu, where none is expected", (unsigned long long)(offset + i));
+				if (!s->tar) /* whose members are pickles with data between them */
+					ckpt_scan_add(s, CKPT_FOUND_HIDDEN_PICKLE, record, offset + i, NULL, NULL, NULL, false,
+					              "a pickle stands at offset %llu, where none is expected", (unsigned long long)(offset + i));
 			}
 		}
 		i += consumed ? consumed : 1;
 	}
 	close_window(s, m);
-	if (tries == TRIES || end - offset > most)
+	if (tries == TRIES || found == FOUND || end - offset > most)
 		ckpt_scan_add(s, CKPT_FOUND_LIMIT, record, UINT64_MAX, NULL, NULL, NULL, false,
 		              "%llu unaccounted bytes are too many to search all of them", (unsigned long long)(end - offset));
 }

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "../../lib/ckpt.h"
+#include "../../lib/scan/scan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,76 @@ static void configs_are_judged(void)
 	expect("f-config.json", TEXT("{\"model_type\": "), CKPT_MALFORMED, "CKPT-C002");
 }
 
+static void nothing_hides_behind_many_findings(void)
+{
+	static char file[200000] = "\x80\x02";
+	size_t n = 2;
+	for (int i = 0; i < 3000; i++) n += (size_t)sprintf(file + n, "codd.m%d\nThing\n0", i);
+	n += (size_t)sprintf(file + n, "cos\nsystem\nX\2");
+	memcpy(file + n, "\0\0\0id\x85R.", 8);
+	expect("many.bin", file, n + 8, CKPT_DANGEROUS, "CKPT-P001");
+}
+
+static void another_look_does_not_hide_a_pickle(void)
+{
+	expect("brace.bin", TEXT("S'12345{'\n0cos\nsystem\n(S'id'\ntR."), CKPT_DANGEROUS, "CKPT-P001");
+}
+
+static void arrays_of_training_states_are_known(void)
+{
+	expect("call.bin", TEXT("\x80\x02}X\1\0\0\0acnumpy\ndtype\nX\2\0\0\0f8K\0K\1\x87Rs."), CKPT_MALFORMED, "CKPT-F001");
+	ckpt_scan *s = scan("mention.bin", TEXT("\x80\x02" "cnumpy.core.multiarray\n_reconstruct\n."));
+	CU_ASSERT_PTR_NOT_NULL(find(s, "CKPT-P004")); /* named alone, it is no array */
+	ckpt_scan_free(s);
+}
+
+/* What torch and numpy wrote themselves. */
+static void real_files_are_not_accused(void)
+{
+	static const struct {
+		const char *name;
+		ckpt_verdict worst;
+	} files[] = {{"torch/training.pt", CKPT_CLEAN},          {"torch/training_legacy.pt", CKPT_CLEAN},
+	             {"torch/tar.pt", CKPT_CLEAN},               {"torch/dtypes.pt", CKPT_CLEAN},
+	             {"torch/views_legacy.pt", CKPT_CLEAN},      {"torch/protocol3.pt", CKPT_CLEAN},
+	             {"torch/protocol4.pt", CKPT_CLEAN},         {"torch/protocol5.pt", CKPT_CLEAN},
+	             {"torch/python2_legacy.pt", CKPT_CLEAN},    {"torch/deflated.pt", CKPT_CLEAN},
+	             {"torch/big_endian.pt", CKPT_CLEAN},        {"numpy/stored.npz", CKPT_CLEAN},
+	             {"numpy/f4.npy", CKPT_CLEAN},               {"torch/module.pt", CKPT_SUSPICIOUS},
+	             {"torch/module_legacy.pt", CKPT_SUSPICIOUS}, {"torch/script.pt", CKPT_SUSPICIOUS},
+	             {"torch/special.pt", CKPT_SUSPICIOUS}};
+	const char *source = getenv("CKPT_SRCDIR");
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		char path[4096];
+		snprintf(path, sizeof path, "%s/data/fixtures/%s", source ? source : ".", files[i].name);
+		ckpt_scan *s = ckpt_scan_file(path, NULL, NULL);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+		if (ckpt_scan_verdict(s) > files[i].worst) fprintf(stderr, "%s: verdict %d\n", path, (int)ckpt_scan_verdict(s));
+		CU_ASSERT(ckpt_scan_verdict(s) <= files[i].worst);
+		CU_ASSERT(ckpt_scan_complete(s));
+		CU_ASSERT_PTR_NULL(find(s, "CKPT-P011"));
+		ckpt_scan_free(s);
+	}
+}
+
+static void the_manual_lists_every_kind(void)
+{
+	static char text[1 << 16];
+	char path[4096], id[32];
+	const char *source = getenv("CKPT_SRCDIR");
+	snprintf(path, sizeof path, "%s/man/ckpt-scan.1", source ? source : ".");
+	FILE *f = fopen(path, "r");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	text[fread(text, 1, sizeof text - 1, f)] = '\0';
+	fclose(f);
+	for (int i = 0; i < CKPT_FOUND_KINDS; i++) {
+		const ckpt_finding_info *info = ckpt_finding_get((ckpt_finding_kind)i);
+		snprintf(id, sizeof id, "CKPT\\-%s ", info->id + 5);
+		CU_ASSERT_PTR_NOT_NULL(strstr(text, id));
+		CU_ASSERT_PTR_NOT_NULL(strstr(text, info->title));
+	}
+}
+
 static void missing_files_are_errors(void)
 {
 	ckpt_error err = {0};
@@ -105,6 +176,11 @@ static const unit_case cases[] = {
 	{"harmless_files_are_clean", harmless_files_are_clean},
 	{"what_is_no_checkpoint_is_never_clean", what_is_no_checkpoint_is_never_clean},
 	{"configs_are_judged", configs_are_judged},
+	{"nothing_hides_behind_many_findings", nothing_hides_behind_many_findings},
+	{"another_look_does_not_hide_a_pickle", another_look_does_not_hide_a_pickle},
+	{"arrays_of_training_states_are_known", arrays_of_training_states_are_known},
+	{"real_files_are_not_accused", real_files_are_not_accused},
+	{"the_manual_lists_every_kind", the_manual_lists_every_kind},
 	{"missing_files_are_errors", missing_files_are_errors},
 	{0},
 };

@@ -13,3 +13,13 @@ ckpt scan --quiet model
 echo "exit $?"
 ckpt scan --json --sarif m.bin
 echo "exit $?"
+# a name does not hide what a file is, and a folder that is passed over is said
+mkdir -p other && cp evil.bin other/notes.txt && echo text > other/README.md
+ckpt scan other
+echo "exit $?"
+ckpt scan --strict other/notes.txt >/dev/null
+echo "strict $?"
+mkdir -p none && echo text > none/README.md
+ckpt scan none
+echo "exit $?"
+ckpt scan --sarif missing.bin 'other/notes.txt' | sed -n '/"rules"/p; /CKPT-P012/p; /"ruleId"/p'
