@@ -149,6 +149,10 @@ static bool write_global(walk *w, const ckpt_value *v)
 		return ckpt_fail(w->err, CKPT_E_UNSUPPORTED,
 		                 "the global '%s.%s' holds a line break, which a protocol 2 pickle cannot name", module,
 		                 name);
+	if (strchr(name, '.')) /* it would be getattr(getattr(m, "A"), "B"), a call that no careful reader takes */
+		return ckpt_fail(w->err, CKPT_E_UNSUPPORTED,
+		                 "the global '%s.%s' lies inside of a class, which a protocol 2 pickle can reach by a call of getattr alone",
+		                 module, name);
 	ckpt_pickle_remember(w->p, v, ckpt_pickle_global(w->p, module, name));
 	return true;
 }

@@ -281,31 +281,13 @@ void ckpt_pickle_same(ckpt_pickler *p, const ckpt_value *v, const char *word)
 	if (!slot && known) name_add(p, NULL, word, index);
 }
 
-static void op_global(ckpt_pickler *p, const char *module, const char *name, size_t name_length)
+static void op_global(ckpt_pickler *p, const char *module, const char *name)
 {
 	ckpt_pickle_op(p, 'c');
 	ckpt_buffer_str(&p->out, module);
 	ckpt_pickle_op(p, '\n');
-	ckpt_buffer_add(&p->out, name, name_length);
+	ckpt_buffer_str(&p->out, name);
 	ckpt_pickle_op(p, '\n');
-}
-
-/* Protocol 2 cannot name a thing inside a class: a.b.c is getattr(getattr(a, "b"), "c"). */
-static void dotted_global(ckpt_pickler *p, const char *module, const char *name)
-{
-	for (const char *c = name; *c; c++)
-		if (*c == '.') ckpt_pickle_global(p, "__builtin__", "getattr");
-	size_t length = strcspn(name, ".");
-	op_global(p, module, name, length);
-	while (name[length]) {
-		ckpt_pickle_memoize(p);
-		name += length + 1;
-		length = strcspn(name, ".");
-		ckpt_pickle_string(p, name, length);
-		ckpt_pickle_tuple(p, 2);
-		ckpt_pickle_memoize(p);
-		ckpt_pickle_op(p, CKPT_OP_REDUCE);
-	}
 }
 
 uint32_t ckpt_pickle_global(ckpt_pickler *p, const char *module, const char *name)
@@ -315,9 +297,6 @@ uint32_t ckpt_pickle_global(ckpt_pickler *p, const char *module, const char *nam
 		ckpt_pickle_get(p, slot->index);
 		return slot->index;
 	}
-	if (strchr(name, '.'))
-		dotted_global(p, module, name);
-	else
-		op_global(p, module, name, strlen(name));
+	op_global(p, module, name);
 	return name_add(p, module, name, ckpt_pickle_memoize(p));
 }
