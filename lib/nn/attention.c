@@ -172,7 +172,7 @@ static void block_f32(const ckpt_nn *nn, const ckpt_nn_attention *a, const plan 
 		if (!sees_any(a, t->batch, visible_to(a, first + r))) end = a->t;
 	pack(nn, q, a->q_stride, rows, MB, a->d, queries);
 	for (uint64_t j = 0; j * NB < end; j++) {
-		nn->kernels->tile((size_t)a->d, queries, memory + p->keys + j * NB * a->d, NB, tile, (const char *)queries, 0);
+		nn->kernels->tile(MB, (size_t)a->d, queries, memory + p->keys + j * NB * a->d, NB, tile, NULL);
 		for (size_t r = 0; r < rows; r++) memcpy(scores + r * p->tp + j * NB, tile + r * NB, sizeof(float) * NB);
 	}
 	for (size_t r = 0; r < rows; r++) sums[r] = weigh(nn, a, t, first + r, scores + r * p->tp);
@@ -180,7 +180,7 @@ static void block_f32(const ckpt_nn *nn, const ckpt_nn_attention *a, const plan 
 	nn->kernels->pack(scores, (size_t)p->tp, MB, (size_t)end, weights, MB);
 	for (uint64_t c = 0; c < p->dp; c += NB) {
 		size_t n = a->d - c < NB ? (size_t)(a->d - c) : NB;
-		nn->kernels->tile((size_t)end, weights, memory + p->values + c, (size_t)p->dp, tile, (const char *)weights, 0);
+		nn->kernels->tile(MB, (size_t)end, weights, memory + p->values + c, (size_t)p->dp, tile, NULL);
 		for (size_t r = 0; r < rows; r++) {
 			float *out = (float *)a->out + (t->batch * a->s + first + r) * a->out_stride + t->head * a->d + c;
 			for (size_t e = 0; e < n; e++) out[e] = tile[r * NB + e] / sums[r];

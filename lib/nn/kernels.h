@@ -14,16 +14,24 @@ enum {
 	CKPT_NN_CHUNK = 64,  /* products summed in one chain before the chain is added to the total */
 	CKPT_NN_LANES = 16,  /* partial sums of a dot product; lane i takes the elements i, i + 16, ... */
 	CKPT_NN_WIDE_LANES = 8, /* the same in double precision */
+	CKPT_NN_LINE = 64, /* bytes of a cache line */
 	CKPT_NN_DOTS = 4     /* rows of w that a dot product takes at once */
 };
 
+/* Cache lines that are wanted soon; whoever fetches some moves on. */
+typedef struct ckpt_nn_fetch {
+	const char *at;
+	size_t lines;
+} ckpt_nn_fetch;
+
 typedef struct ckpt_nn_kernels {
-	/* c[12][32] = sum over k of a[k][12] outer w[k * ldw + 0 .. 31]. The lines next, next + step, ... (one pair for each
-	 * k) are brought into the cache meanwhile; step 0: nothing is. */
-	void (*tile)(size_t k, const float *a, const float *w, size_t ldw, float *c, const char *next, size_t step);
-	/* sums[m][4][16] += x[m][k] times the rows w[0..3]; k is a multiple of 16. The elements `ahead` of the rows are
-	 * brought into the cache meanwhile. */
-	void (*dots)(size_t m, size_t k, const float *x, size_t ldx, const float *const *w, size_t ahead, float *sums);
+	/* c[rows][32] = sum over k of a[k][12] outer w[k * ldw + 0 .. 31] for 4, 8 or 12 rows. One line of `fetch`, if any, is
+	 * brought into the cache for each k. */
+	void (*tile)(size_t rows, size_t k, const float *a, const float *w, size_t ldw, float *c, ckpt_nn_fetch *fetch);
+	/* sums[m][4][16] += x[m][k] times the rows w[0..3]; k is a multiple of 16. Four rows of as many bytes from `next` on,
+	 * `apart` bytes from one to the other, are brought into the cache meanwhile, unless it is NULL. */
+	void (*dots)(size_t m, size_t k, const float *x, size_t ldx, const float *const *w, const char *next, size_t apart,
+	             float *sums);
 	/* out[m][4] from sums[m][4][16]: the partial sums are added in a fixed order. */
 	void (*join)(size_t m, const float *sums, float *out, size_t ldo);
 	/* dots in double precision, with 8 lanes. */

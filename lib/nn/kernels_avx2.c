@@ -4,6 +4,7 @@
 #define TARGET __attribute__((target("avx2,fma")))
 #define VL 8
 #define MR 6
+#define MR_REST 4
 #define DW 2
 #define DX 3
 #include "kernels_body.h"

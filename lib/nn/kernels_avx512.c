@@ -4,6 +4,7 @@
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
 #define VL 16
 #define MR 12
+#define MR_REST 8
 #define DW 4
 #define DX 6
 #include "kernels_body.h"

@@ -1,7 +1,7 @@
 /* kernels_body.h -- bodies of the single-precision kernels; included by one .c file for each instruction set
  *
  * Before: KERNELS (name of the table), TARGET (attribute of every function), VL (floats in a vector), MR (rows of a
- * register tile), DW and DX (rows of w and x in a register tile of dot products).
+ * register tile), MR_REST (rows of one for what is left: 8 or 4), DW and DX (rows of w and x in a register tile of dot products).
  */
 #ifndef CKPT_NN_KERNELS_BODY_H
 #define CKPT_NN_KERNELS_BODY_H
@@ -36,40 +36,56 @@ INNER void store(float *p, vec v)
 
 /* ---- tiles ---- */
 
-/* One register tile over one chunk of k: c[MR][2 VL] += a outer w. */
-INNER void tile_chunk(size_t k, const float *a, const float *w, size_t ldw, float *c, const char *next, size_t step)
-{
-	vec x[MR][2];
-	UNROLL for (int i = 0; i < MR; i++) x[i][0] = x[i][1] = (vec){0};
-	for (size_t n = 0; n < k; n++, a += CKPT_NN_MB, w += ldw, next += step) {
-		__builtin_prefetch(next, 0, 2);
-		if (VL == 16) __builtin_prefetch(next + 64, 0, 2);
-		vec w0 = load(w), w1 = load(w + VL);
-		UNROLL for (int i = 0; i < MR; i++)
-		{
-			x[i][0] += a[i] * w0;
-			x[i][1] += a[i] * w1;
-		}
+/* One register tile of R rows over one chunk of k: c[R][2 VL] += a outer w; a line from `next` on is fetched for each k, or
+ * the same line again and again with step 0. */
+#define TILE_CHUNK(NAME, R)                                                                                            \
+	INNER void NAME(size_t k, const float *a, const float *w, size_t ldw, float *c, const char *next, size_t step) \
+	{                                                                                                              \
+		vec x[R][2];                                                                                           \
+		UNROLL for (int i = 0; i < R; i++) x[i][0] = x[i][1] = (vec){0};                                       \
+		for (size_t n = 0; n < k; n++, a += CKPT_NN_MB, w += ldw, next += step) {                              \
+			__builtin_prefetch(next, 0, 2);                                                                \
+			vec w0 = load(w), w1 = load(w + VL);                                                           \
+			UNROLL for (int i = 0; i < R; i++)                                                             \
+			{                                                                                              \
+				x[i][0] += a[i] * w0;                                                                  \
+				x[i][1] += a[i] * w1;                                                                  \
+			}                                                                                              \
+		}                                                                                                      \
+		UNROLL for (int i = 0; i < R; i++)                                                                     \
+		{                                                                                                      \
+			float *row = c + i * CKPT_NN_NB;                                                               \
+			store(row, load(row) + x[i][0]);                                                               \
+			store(row + VL, load(row + VL) + x[i][1]);                                                     \
+		}                                                                                                      \
 	}
-	UNROLL for (int i = 0; i < MR; i++)
-	{
-		float *row = c + i * CKPT_NN_NB;
-		store(row, load(row) + x[i][0]);
-		store(row + VL, load(row + VL) + x[i][1]);
-	}
-}
+TILE_CHUNK(tile_most, MR)
+TILE_CHUNK(tile_rest, MR_REST)
+TILE_CHUNK(tile_four, 4)
 
-TARGET static void tile(size_t k, const float *a, const float *w, size_t ldw, float *c, const char *next, size_t step)
+TARGET static void tile(size_t rows, size_t k, const float *a, const float *w, size_t ldw, float *c, ckpt_nn_fetch *fetch)
 {
 	memset(c, 0, CKPT_NN_MB * CKPT_NN_NB * sizeof *c);
-	for (size_t i = 0; i < CKPT_NN_MB; i += MR)
-		for (size_t j = 0; j < CKPT_NN_NB; j += 2 * VL) {
+	for (size_t i = 0, taken; i < rows; i += taken) {
+		size_t left = rows - i;
+		taken = left % MR == 0 ? MR : left % MR_REST == 0 ? MR_REST : 4;
+		for (size_t j = 0; j < CKPT_NN_NB; j += 2 * VL)
 			for (size_t k0 = 0; k0 < k; k0 += CKPT_NN_CHUNK) {
 				size_t n = k - k0 < CKPT_NN_CHUNK ? k - k0 : CKPT_NN_CHUNK;
-				tile_chunk(n, a + k0 * CKPT_NN_MB + i, w + k0 * ldw + j, ldw, c + i * CKPT_NN_NB + j, next, step);
-				next += step * n; /* the register tiles share the work of fetching */
+				const float *x = a + k0 * CKPT_NN_MB + i, *v = w + k0 * ldw + j;
+				float *to = c + i * CKPT_NN_NB + j;
+				bool fetching = fetch && fetch->lines >= n;
+				const char *next = fetching ? fetch->at : (const char *)x;
+				size_t step = fetching ? CKPT_NN_LINE : 0;
+				if (taken == MR)
+					tile_most(n, x, v, ldw, to, next, step);
+				else if (taken == MR_REST)
+					tile_rest(n, x, v, ldw, to, next, step);
+				else
+					tile_four(n, x, v, ldw, to, next, step);
+				if (fetching) fetch->at += n * CKPT_NN_LINE, fetch->lines -= n;
 			}
-		}
+	}
 }
 
 /* ---- dot products ---- */
@@ -78,7 +94,7 @@ typedef double wide __attribute__((vector_size(VL * 4), aligned(8), may_alias));
 
 /* sums[q][r][LANES] += x row q times w row r, for Q rows of x and R rows of w; V holds N elements of type T. */
 #define DOT_TILE(NAME, T, V, N, LANES, Q, R)                                                                           \
-	INNER void NAME(size_t k, const T *x, size_t ldx, const T *const *w, size_t ahead, T *sums)                    \
+	INNER void NAME(size_t k, const T *x, size_t ldx, const T *const *w, const char *const *far, T *sums)                          \
 	{                                                                                                              \
 		V s[Q][R][PARTS];                                                                                      \
 		UNROLL for (int q = 0; q < Q; q++)                                                                     \
@@ -92,7 +108,7 @@ typedef double wide __attribute__((vector_size(VL * 4), aligned(8), may_alias));
 				UNROLL for (int r = 0; r < R; r++)                                                     \
 				{                                                                                      \
 					v[r] = *(const V *)(w[r] + n + p * N);                                         \
-					if (p == 0) __builtin_prefetch(w[r] + n + ahead, 0, 2);                        \
+					if (p == 0) __builtin_prefetch(far[r] + n * sizeof(T), 0, 2);                  \
 				}                                                                                      \
 				UNROLL for (int q = 0; q < Q; q++)                                                     \
 				{                                                                                      \
@@ -110,13 +126,25 @@ DOT_TILE(dot_row, float, vec, VL, CKPT_NN_LANES, 1, DW)
 DOT_TILE(dot_tile_wide, double, wide, (VL / 2), CKPT_NN_WIDE_LANES, DX, DW)
 DOT_TILE(dot_row_wide, double, wide, (VL / 2), CKPT_NN_WIDE_LANES, 1, DW)
 
-TARGET static void dots(size_t m, size_t k, const float *x, size_t ldx, const float *const *w, size_t ahead, float *sums)
+TARGET static void dots(size_t m, size_t k, const float *x, size_t ldx, const float *const *w, const char *next,
+                        size_t apart, float *sums)
 {
+	size_t tiles = m / DX + m % DX;
 	for (size_t r = 0; r < CKPT_NN_DOTS; r += DW) {
 		size_t q = 0, step = CKPT_NN_DOTS * CKPT_NN_LANES;
 		float *to = sums + r * CKPT_NN_LANES;
-		for (; q + DX <= m; q += DX) dot_tile(k, x + q * ldx, ldx, w + r, q ? 0 : ahead, to + q * step);
-		for (; q < m; q++) dot_row(k, x + q * ldx, ldx, w + r, q ? 0 : ahead, to + q * step);
+		for (size_t i = 0; q < m; i++) {
+			const char *far[DW];
+			for (size_t j = 0; j < DW; j++) /* the register tiles share the work of fetching */
+				far[j] = next && i == j * tiles / DW ? next + (r + j) * apart : (const char *)w[r + j];
+			if (q + DX <= m) {
+				dot_tile(k, x + q * ldx, ldx, w + r, far, to + q * step);
+				q += DX;
+			} else {
+				dot_row(k, x + q * ldx, ldx, w + r, far, to + q * step);
+				q++;
+			}
+		}
 	}
 }
 
@@ -125,8 +153,10 @@ TARGET static void dots_wide(size_t m, size_t k, const double *x, size_t ldx, co
 	for (size_t r = 0; r < CKPT_NN_DOTS; r += DW) {
 		size_t q = 0, step = CKPT_NN_DOTS * CKPT_NN_WIDE_LANES;
 		double *to = sums + r * CKPT_NN_WIDE_LANES;
-		for (; q + DX <= m; q += DX) dot_tile_wide(k, x + q * ldx, ldx, w + r, 0, to + q * step);
-		for (; q < m; q++) dot_row_wide(k, x + q * ldx, ldx, w + r, 0, to + q * step);
+		const char *far[DW]; /* nothing is fetched */
+		for (size_t j = 0; j < DW; j++) far[j] = (const char *)w[r + j];
+		for (; q + DX <= m; q += DX) dot_tile_wide(k, x + q * ldx, ldx, w + r, far, to + q * step);
+		for (; q < m; q++) dot_row_wide(k, x + q * ldx, ldx, w + r, far, to + q * step);
 	}
 }
 

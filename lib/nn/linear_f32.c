@@ -1,10 +1,10 @@
 /* linear_f32.c -- y = x W^T + b in single precision, W in its own dtype where it lies
  *
  * Few rows of x: every weight is used a few times only, so reading W once is the limit. No packing: dot products
- * straight along four rows of W at a time, x in blocks of k that stay in the L1 cache. W (k, n): outer products of its
+ * straight along four rows of W at a time, x in blocks of k that stay in the nearest caches. W (k, n): outer products of its
  * rows, in blocks of 64 rows.
  * Many rows: x is packed once into blocks [k][12]; each thread takes panels of 32 outputs, packs that part of W into
- * its own cache and runs 12 x 32 tiles over all of x. While the first block of x is at work the thread's next panel is
+ * its own cache and runs 12 x 32 tiles over all of x. While the last blocks of x are at work the thread's next panel is
  * fetched. W is read from memory exactly once.
  */
 #include "context.h"
@@ -19,10 +19,14 @@ enum {
 	NB = CKPT_NN_NB,
 	LANES = CKPT_NN_LANES,
 	DOTS = CKPT_NN_DOTS,
-	FEW = 7,        /* rows of x up to which W is not packed */
-	DOT_K = 1024,    /* k of a block of dot products */
+	FEW = 16,        /* rows of x up to which W is not packed */
+	FEW_IN_OUT = 7,  /* the same for W (k, n) */
+	DOT_K = 1024,    /* the most k of a block of dot products, */
+	DOT_X = 12288,   /* elements of x in it: longer runs of W let the processor fetch ahead, */
+	DOT_N = 16,      /* and outputs at work together */
 	OUTER_K = 64,    /* rows of W (k, n) at work together */
-	STRIP = 256,     /* k of a strip that is widened or padded before it is packed */
+	LAST = 3,        /* blocks of x, the last ones, under which the next panel is fetched */
+	STRIP = 64,      /* k of a strip that is widened or padded before it is packed */
 	PACKED_MOST = 8 << 20 /* bytes of packed x at once: its share of the L3 cache */
 };
 
@@ -61,54 +65,81 @@ typedef struct dot_block {
 	float w[DOTS][DOT_K];       /* rows that do not lie ready */
 	float x[FEW][LANES];        /* the end of x, padded with zeros */
 	float end[DOTS][LANES];     /* the end of the rows, padded likewise */
-	float sums[FEW * DOTS * LANES];
+	float sums[DOT_N / DOTS][FEW * DOTS * LANES];
 } dot_block;
 
-/* Four outputs of all rows of x; past the last output the first is computed again and not used. */
-static void dot_four(const ckpt_nn_kernels *kernels, const ckpt_nn_product *p, uint64_t first, size_t count, dot_block *b,
-                     float *out)
+/* Four outputs of all rows of x over k0 .. k0+k; past the last output the first is computed again and not used. The four
+ * rows from `next` on are fetched meanwhile. */
+static void dot_four(const ckpt_nn_kernels *kernels, const ckpt_nn_product *p, uint64_t first, size_t count, uint64_t next,
+                     uint64_t k0, size_t k, dot_block *b, float *sums)
 {
-	const float *x = p->x, *rows[DOTS], *ends[DOTS];
+	const float *rows[DOTS];
+	bool plain = p->w->dtype == CKPT_F32 && next + DOTS <= p->n;
+	for (size_t r = 0; r < DOTS; r++) {
+		uint64_t row = first + (r < count ? r : 0);
+		bool ready = p->w->dtype == CKPT_F32 && (uintptr_t)at(p->w, row, k0) % sizeof(float) == 0;
+		rows[r] = ready ? (const float *)(const void *)at(p->w, row, k0) : b->w[r];
+		if (!ready) kernels->widen(p->w->dtype, at(p->w, row, k0), b->w[r], k);
+	}
+	kernels->dots(p->m, k, (const float *)p->x + k0, p->k, rows, plain ? at(p->w, next, k0) : NULL,
+	              plain ? (size_t)p->k * sizeof(float) : 0, sums);
+}
+
+/* What is left of k, padded with zeros. */
+static void dot_rest(const ckpt_nn_kernels *kernels, const ckpt_nn_product *p, uint64_t first, size_t count, dot_block *b,
+                     float *sums)
+{
+	const float *ends[DOTS];
 	uint64_t whole = p->k - p->k % LANES;
-	memset(b->sums, 0, p->m * DOTS * LANES * sizeof *b->sums);
-	for (uint64_t k0 = 0; k0 < whole; k0 += DOT_K) {
-		size_t k = whole - k0 < DOT_K ? (size_t)(whole - k0) : DOT_K;
-		for (size_t r = 0; r < DOTS; r++) {
-			uint64_t row = first + (r < count ? r : 0);
-			bool ready = p->w->dtype == CKPT_F32 && (uintptr_t)at(p->w, row, k0) % sizeof(float) == 0;
-			rows[r] = ready ? (const float *)(const void *)at(p->w, row, k0) : b->w[r];
-			if (!ready) kernels->widen(p->w->dtype, at(p->w, row, k0), b->w[r], k);
-		}
-		kernels->dots(p->m, k, x + k0, p->k, rows, p->w->dtype == CKPT_F32 ? DOTS * (size_t)p->k : 0, b->sums);
-	}
 	size_t rest = (size_t)(p->k - whole);
-	if (rest) {
-		memset(b->x, 0, p->m * sizeof *b->x);
-		memset(b->end, 0, sizeof b->end);
-		for (uint64_t i = 0; i < p->m; i++) memcpy(b->x[i], x + i * p->k + whole, rest * sizeof(float));
-		for (size_t r = 0; r < DOTS; r++) {
-			kernels->widen(p->w->dtype, at(p->w, first + (r < count ? r : 0), whole), b->end[r], rest);
-			ends[r] = b->end[r];
-		}
-		kernels->dots(p->m, LANES, b->x[0], LANES, ends, 0, b->sums);
+	memset(b->end, 0, sizeof b->end);
+	for (size_t r = 0; r < DOTS; r++) {
+		kernels->widen(p->w->dtype, at(p->w, first + (r < count ? r : 0), whole), b->end[r], rest);
+		ends[r] = b->end[r];
 	}
-	kernels->join((size_t)p->m, b->sums, out, NB);
+	kernels->dots(p->m, LANES, b->x[0], LANES, ends, NULL, 0, sums);
+}
+
+/* Outputs first .. first+count, at most DOT_N: x in blocks of k that stay in the nearest caches. */
+static void dot_run(const ckpt_nn_kernels *kernels, const ckpt_nn_product *p, uint64_t first, size_t count, uint64_t next,
+                    dot_block *b, float *out)
+{
+	uint64_t whole = p->k - p->k % LANES;
+	size_t block = DOT_X / (size_t)p->m / LANES * LANES;
+	if (block > DOT_K) block = DOT_K;
+	for (size_t j = 0; j < count; j += DOTS) memset(b->sums[j / DOTS], 0, (size_t)p->m * DOTS * LANES * sizeof(float));
+	for (uint64_t k0 = 0; k0 < whole; k0 += block)
+		for (size_t j = 0; j < count; j += DOTS) {
+			uint64_t then = j + DOTS < count ? first + j + DOTS : k0 + block < whole ? p->n : next;
+			size_t k = whole - k0 < block ? (size_t)(whole - k0) : block;
+			dot_four(kernels, p, first + j, count - j, then, k0, k, b, b->sums[j / DOTS]);
+		}
+	for (size_t j = 0; j < count; j += DOTS) {
+		if (whole < p->k) dot_rest(kernels, p, first + j, count - j, b, b->sums[j / DOTS]);
+		kernels->join((size_t)p->m, b->sums[j / DOTS], out + j, NB);
+	}
 }
 
 static void few_rows(const ckpt_nn *nn, const ckpt_nn_product *p)
 {
-	uint64_t tickets = (p->n + NB - 1) / NB;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(nn->threads)
-	for (uint64_t t = 0; t < tickets; t++) {
+	uint64_t tickets = (p->n + NB - 1) / NB, ticket = 0, rest = p->k % LANES;
+#pragma omp parallel num_threads(nn->threads)
+	{
 		dot_block block;
 		float sums[FEW][NB], bias[NB];
-		uint64_t first = t * NB;
-		size_t count = p->n - first < NB ? (size_t)(p->n - first) : NB;
-		for (size_t j = 0; j < count; j += DOTS) {
-			size_t n = count - j < DOTS ? count - j : DOTS;
-			dot_four(nn->kernels, p, first + j, n, &block, sums[0] + j);
+		memset(block.x, 0, sizeof block.x);
+		for (uint64_t i = 0; i < p->m; i++)
+			memcpy(block.x[i], (const float *)p->x + (i + 1) * p->k - rest, rest * sizeof(float));
+		uint64_t t = __atomic_fetch_add(&ticket, 1, __ATOMIC_RELAXED);
+		while (t < tickets) {
+			uint64_t next = __atomic_fetch_add(&ticket, 1, __ATOMIC_RELAXED), first = t * NB;
+			size_t count = p->n - first < NB ? (size_t)(p->n - first) : NB;
+			for (size_t j = 0; j < count; j += DOT_N)
+				dot_run(nn->kernels, p, first + j, count - j < DOT_N ? count - j : DOT_N,
+				        j + DOT_N < count ? first + j + DOT_N : next * NB, &block, sums[0] + j);
+			finish(nn->kernels, p, 0, (size_t)p->m, first, count, bias_of(nn->kernels, p, first, count, bias), sums[0]);
+			t = next;
 		}
-		finish(nn->kernels, p, 0, (size_t)p->m, first, count, bias_of(nn->kernels, p, first, count, bias), sums[0]);
 	}
 }
 
@@ -158,6 +189,12 @@ static void pack_panel(const ckpt_nn_kernels *kernels, const ckpt_nn_product *p,
 
 /* ---- many rows ---- */
 
+/* Whole cache lines of the next panel, of which so many rows are left. */
+static size_t lines_of(const ckpt_nn_weight *w, uint64_t rows)
+{
+	return (size_t)((rows < NB ? rows : NB) * w->cols * item_of(w->dtype) / CKPT_NN_LINE);
+}
+
 typedef struct many {
 	ckpt_nn *nn;
 	const ckpt_nn_product *p;
@@ -170,16 +207,19 @@ static void one_panel(const many *g, uint64_t panel, uint64_t next, const float 
 	const ckpt_nn_product *p = g->p;
 	uint64_t panels = (p->n + NB - 1) / NB;
 	size_t count = p->n - panel * NB < NB ? (size_t)(p->n - panel * NB) : NB;
-	bool fetch = next < panels && !p->in_out;
 	float buffer[NB];
 	const float *bias = bias_of(g->nn->kernels, p, panel * NB, count, buffer);
-	size_t step = NB * item_of(p->w->dtype); /* bytes of W for each k of a panel */
-	for (uint64_t i = 0; i * MB < g->rows; i++) {
+	uint64_t blocks = (g->rows + MB - 1) / MB;
+	ckpt_nn_fetch fetch = {0};
+	for (uint64_t i = 0; i < blocks; i++) {
 		float c[MB * NB];
+		size_t rows = i + 1 < blocks ? MB : (size_t)(g->rows - i * MB);
 		const float *x = g->x + i * MB * p->k;
-		bool now = fetch && i == 0;
-		g->nn->kernels->tile((size_t)p->k, x, w, NB, c, now ? at(p->w, next * NB, 0) : (const char *)x, now ? step : 0);
-		size_t rows = g->rows - i * MB < MB ? (size_t)(g->rows - i * MB) : MB;
+		if (i + LAST < blocks || next >= panels || p->in_out)
+			fetch = i + 1 < blocks ? (ckpt_nn_fetch){(const char *)(x + MB * p->k), (size_t)p->k * MB * sizeof *x / CKPT_NN_LINE} : (ckpt_nn_fetch){0};
+		else if (i + LAST == blocks || i == 0)
+			fetch = (ckpt_nn_fetch){at(p->w, next * NB, 0), lines_of(p->w, p->n - next * NB)};
+		g->nn->kernels->tile((rows + 3) & ~(size_t)3, (size_t)p->k, x, w, NB, c, &fetch);
 		finish(g->nn->kernels, p, g->row0 + i * MB, rows, panel * NB, count, bias, c);
 	}
 }
@@ -247,7 +287,7 @@ static bool few_rows_in_out(ckpt_nn *nn, const ckpt_nn_product *p, ckpt_error *e
 				pack_columns(nn->kernels, p->w, j * NB, have, k0, k, w);
 				for (uint64_t i = 0; i < blocks; i++) {
 					float *s = sums + (j * blocks + i) * MB * NB;
-					nn->kernels->tile(k, x + i * MB * p->k + k0 * MB, w, NB, c, (const char *)w, 0);
+					nn->kernels->tile(MB, k, x + i * MB * p->k + k0 * MB, w, NB, c, NULL);
 					for (size_t e = 0; e < MB * NB; e++) s[e] += c[e];
 				}
 			}
@@ -265,7 +305,7 @@ static bool few_rows_in_out(ckpt_nn *nn, const ckpt_nn_product *p, ckpt_error *e
 bool ckpt_nn_linear_f32(ckpt_nn *nn, const ckpt_nn_product *p, ckpt_error *err)
 {
 	if (p->m == 0 || p->n == 0) return true;
-	if (p->m > FEW) return many_rows(nn, p, err);
+	if (p->m > (p->in_out ? FEW_IN_OUT : FEW)) return many_rows(nn, p, err);
 	if (p->in_out) return few_rows_in_out(nn, p, err);
 	few_rows(nn, p);
 	return true;
