@@ -1,4 +1,4 @@
-/* minizip_io.c -- lets minizip read from an open input file and write to an output, with errors kept */
+/* minizip_io.c -- lets minizip read from an open input file, with errors kept */
 #include "minizip_io.h"
 #include "../lib/error.h"
 #include <stdlib.h>
@@ -8,8 +8,7 @@ static voidpf ZCALLBACK io_open(voidpf opaque, const void *name, int mode)
 {
 	ckpt_minizip *m = opaque;
 	(void)name;
-	const bool writes = (mode & ZLIB_FILEFUNC_MODE_CREATE) != 0;
-	return writes == (m->output != NULL) ? m : NULL;
+	return mode & ZLIB_FILEFUNC_MODE_CREATE ? NULL : m;
 }
 
 /* Fills the window with what lies at the position. */
@@ -39,16 +38,6 @@ static uLong ZCALLBACK io_read(voidpf opaque, voidpf stream, void *buffer, uLong
 		done += n;
 	}
 	return done;
-}
-
-static uLong ZCALLBACK io_write(voidpf opaque, voidpf stream, const void *data, uLong size)
-{
-	ckpt_minizip *m = stream;
-	(void)opaque;
-	if (!ckpt_output_write(m->output, m->position, data, size, m->error.code ? NULL : &m->error)) return 0;
-	m->position += size;
-	if (m->position > m->end) m->end = m->position;
-	return size;
 }
 
 static ZPOS64_T ZCALLBACK io_tell(voidpf opaque, voidpf stream)
@@ -82,7 +71,7 @@ static int ZCALLBACK io_error(voidpf opaque, voidpf stream)
 
 static zlib_filefunc64_def functions(ckpt_minizip *m)
 {
-	return (zlib_filefunc64_def){io_open, io_read, io_write, io_tell, io_seek, io_close, io_error, m};
+	return (zlib_filefunc64_def){io_open, io_read, NULL, io_tell, io_seek, io_close, io_error, m};
 }
 
 bool ckpt_minizip_fail(const ckpt_minizip *m, int status, ckpt_error *err, const char *text)
@@ -107,15 +96,6 @@ unzFile ckpt_minizip_open(ckpt_minizip *m, ckpt_file *file, ckpt_error *err)
 	}
 	unzFile archive = unzOpen2_64("", &io);
 	if (!archive) ckpt_minizip_fail(m, UNZ_BADZIPFILE, err, "the zip archive's end record cannot be read");
-	return archive;
-}
-
-zipFile ckpt_minizip_create(ckpt_minizip *m, ckpt_output *output, ckpt_error *err)
-{
-	zlib_filefunc64_def io = functions(m);
-	m->output = output;
-	zipFile archive = zipOpen2_64("", APPEND_STATUS_CREATE, NULL, &io);
-	if (!archive) ckpt_minizip_fail(m, Z_MEM_ERROR, err, "");
 	return archive;
 }
 

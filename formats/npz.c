@@ -7,8 +7,8 @@
  * members and inflates their headers, has to agree with it. Data stay where they are: a stored member is a range of the
  * file, a deflated one is inflated on first use. minizip 1.1 takes 64-bit sizes and offsets for 4294967295; so stored
  * members beyond 4 GiB are read without it, and deflated ones are refused.
- * Writing: minizip writes stored members, one after the other, dated 1980-01-01, so that equal tensors give equal
- * bytes.
+ * Writing: stored members, one after the other, dated 1980-01-01, so that equal tensors give equal bytes. minizip does
+ * not write them: when memory runs out in its writer it uses what it did not get.
  */
 #include "../lib/crc.h"
 #include "../lib/error.h"
@@ -17,24 +17,18 @@
 #include "minizip_io.h"
 #include "npy_header.h"
 #include "text_index.h"
+#include "zip_plan.h"
 #include "zip_read.h"
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #define MEMBER_SUFFIX ".npy"
 enum {
 	SUFFIX_LENGTH = 4,
 	NAME_MOST = CKPT_ZIP_NAME_MOST - SUFFIX_LENGTH,
 	LOCAL_HEADER = 30,
-	DIRECTORY_ENTRY = 46,
-	ZIP64_FIELDS = 64, /* at most, for both headers of a member */
-	END_RECORDS = 98,
 	FLAG_UTF8 = 0x800,
-	MADE_BY_UNIX = 3 << 8 | 20,
-	DOS_1980_01_01 = (1 << 5 | 1) << 16,
-	CHUNK = 512 << 10,
-	MOST_MEMBERS = 65534 /* minizip writes no zip64 end record for their number alone */
+	MOST_MEMBERS = 65534 /* more would need an end record that not every reader of zips knows */
 };
 static const uint32_t SATURATED = UINT32_MAX;
 
@@ -222,27 +216,6 @@ static ckpt_checkpoint *open_npz(const ckpt_open_context *context, ckpt_error *e
 
 /* ---- planning ------------------------------------------------------------------------------------------------ */
 
-typedef struct member {
-	const char *name; /* with ".npy"; in the layout's arena */
-	const void *header;
-	size_t header_length;
-	ckpt_source *source;
-	bool ascii;
-} member;
-
-typedef struct archive_plan {
-	member *members;
-	size_t count;
-} archive_plan;
-
-static void free_plan(void *state)
-{
-	archive_plan *p = state;
-	for (size_t i = 0; i < p->count; i++) ckpt_source_unref(p->members[i].source);
-	free(p->members);
-	free(p);
-}
-
 /* What the reader would not take back. */
 static const char *bad_name(const char *name)
 {
@@ -259,8 +232,9 @@ static const char *bad_name(const char *name)
 	return NULL;
 }
 
-static bool plan_member(ckpt_layout *layout, archive_plan *plan, const ckpt_tensor *t, ckpt_error *err)
+static bool plan_member(ckpt_zip_plan *zip, const ckpt_tensor *t, ckpt_error *err)
 {
+	char name[NAME_MOST + sizeof MEMBER_SUFFIX];
 	ckpt_buffer header = {0};
 	const size_t length = strlen(t->name);
 	const char *why = bad_name(t->name);
@@ -269,40 +243,23 @@ static bool plan_member(ckpt_layout *layout, archive_plan *plan, const ckpt_tens
 		                 "npz holds names of up to %d bytes, that of tensor '%.80s...' has %zu", NAME_MOST,
 		                 t->name, length);
 	if (why) return ckpt_fail(err, CKPT_E_UNSUPPORTED, "npz cannot hold the name of tensor '%s': %s", t->name, why);
-	if (!ckpt_npy_header_write(&header, t->dtype, t->rank, t->shape, err)) {
-		ckpt_buffer_free(&header);
-		return ckpt_error_prefix(err, "tensor '%s'", t->name);
-	}
-	member *m = &plan->members[plan->count];
-	char *name = ckpt_arena_alloc(&layout->arena, length + sizeof MEMBER_SUFFIX);
-	m->header = ckpt_arena_copy(&layout->arena, header.data, header.length);
-	m->header_length = header.length;
-	ckpt_buffer_free(&header);
-	if (!name || !m->header) return ckpt_fail_nomem(err);
 	memcpy(name, t->name, length);
 	memcpy(name + length, MEMBER_SUFFIX, sizeof MEMBER_SUFFIX);
-	m->name = name;
-	m->ascii = true;
-	for (const char *p = name; *p; p++) m->ascii &= (unsigned char)*p < 127;
-	m->source = ckpt_source_ref(t->source);
-	plan->count++;
-	const uint64_t size =
-	    LOCAL_HEADER + DIRECTORY_ENTRY + ZIP64_FIELDS + 2 * (length + SUFFIX_LENGTH) + m->header_length;
-	if (__builtin_add_overflow(layout->size, size + t->bytes, &layout->size) || layout->size > INT64_MAX)
-		return ckpt_fail(err, CKPT_E_UNSUPPORTED, "the archive would be larger than 2^63 bytes");
-	return true;
+	bool ok = ckpt_npy_header_write(&header, t->dtype, t->rank, t->shape, err);
+	if (!ok) ckpt_error_prefix(err, "tensor '%s'", t->name);
+	ok = ok && ckpt_zip_plan_headed(zip, name, header.data, header.length, t->source, t->name, err);
+	ckpt_buffer_free(&header);
+	return ok;
 }
 
-static bool plan_members(ckpt_layout *layout, archive_plan *plan, const ckpt_checkpoint *cp, ckpt_error *err)
+static bool plan_members(ckpt_zip_plan *zip, const ckpt_checkpoint *cp, ckpt_error *err)
 {
 	ckpt_text_index names = {0};
 	bool ok = ckpt_text_index_init(&names, cp->count, true, err);
-	plan->members = calloc(cp->count + 1, sizeof *plan->members);
-	if (ok && !plan->members) ok = ckpt_fail_nomem(err);
 	for (size_t i = 0; ok && i < cp->count; i++) {
 		const ckpt_tensor *t = &cp->tensors[i];
 		uint32_t found = (uint32_t)i;
-		ok = plan_member(layout, plan, t, err) &&
+		ok = plan_member(zip, t, err) &&
 		     ckpt_text_index_add(&names, t->name, strlen(t->name), (uint32_t)i, &found, err);
 		if (ok && found != i)
 			ok = ckpt_fail(err, CKPT_E_UNSUPPORTED,
@@ -310,91 +267,6 @@ static bool plan_members(ckpt_layout *layout, archive_plan *plan, const ckpt_che
 			               cp->tensors[found].name, t->name);
 	}
 	ckpt_text_index_free(&names);
-	layout->tensors = cp->count;
-	layout->size += END_RECORDS;
-	return ok;
-}
-
-/* ---- writing ------------------------------------------------------------------------------------------------- */
-
-typedef struct writer {
-	ckpt_minizip io;
-	zipFile archive;
-	const ckpt_work *work;
-	uint64_t done, total;
-	uint8_t buffer[CHUNK];
-} writer;
-
-static bool put(writer *w, const void *data, size_t length, ckpt_error *err)
-{
-	int status = zipWriteInFileInZip(w->archive, data, (unsigned)length);
-	if (status != ZIP_OK) return ckpt_minizip_fail(&w->io, status, err, "minizip cannot write the archive");
-	w->done += length;
-	if (w->work && w->work->progress && !w->work->progress(w->work->user, w->done, w->total))
-		return ckpt_fail(err, CKPT_E_CANCELLED, "interrupted");
-	return true;
-}
-
-/* Copies the data; what is inside of a checked source is verified on the way. */
-static bool put_data(writer *w, const member *m, ckpt_error *err)
-{
-	ckpt_source *source = m->source;
-	uint32_t expect = 0, crc = 0;
-	const bool check = ckpt_source_get_check(source, &source, &expect);
-	for (uint64_t at = 0; at < source->length;) {
-		const uint64_t left = source->length - at;
-		const size_t n = left < CHUNK ? (size_t)left : CHUNK;
-		if (!ckpt_source_read(source, at, n, w->buffer, err)) return false;
-		if (check) crc = ckpt_crc32(crc, w->buffer, n);
-		if (!put(w, w->buffer, n, err)) return false;
-		at += n;
-	}
-	if (check && crc != expect)
-		return ckpt_fail(err, CKPT_E_FORMAT,
-		                 "the bytes have CRC %08x, the archive says %08x: the file is damaged", crc, expect);
-	return true;
-}
-
-static bool put_member(writer *w, const member *m, ckpt_error *err)
-{
-	const zip_fileinfo info = {.dosDate = DOS_1980_01_01, .external_fa = 0644ul << 16};
-	const bool large = m->header_length + m->source->length >= SATURATED;
-	int status = zipOpenNewFileInZip4_64(w->archive, m->name, &info, NULL, 0, NULL, 0, NULL, 0, 0, 0, -MAX_WBITS,
-	                                     DEF_MEM_LEVEL, Z_DEFAULT_STRATEGY, NULL, 0, MADE_BY_UNIX,
-	                                     m->ascii ? 0 : FLAG_UTF8, large);
-	if (status != ZIP_OK) return ckpt_minizip_fail(&w->io, status, err, "minizip cannot begin a member");
-	bool ok = put(w, m->header, m->header_length, err) && put_data(w, m, err);
-	status = zipCloseFileInZip(w->archive);
-	if (ok && status != ZIP_OK) ok = ckpt_minizip_fail(&w->io, status, err, "minizip cannot end a member");
-	return ok;
-}
-
-static bool write_npz(ckpt_layout *layout, ckpt_output *out, const ckpt_work *work, uint64_t *size, ckpt_error *err)
-{
-	const archive_plan *plan = layout->state;
-	bool ok = true;
-	writer *w = calloc(1, sizeof *w);
-	if (!w) return ckpt_fail_nomem(err);
-	w->work = work;
-	for (size_t i = 0; i < plan->count; i++)
-		w->total += plan->members[i].header_length + plan->members[i].source->length;
-	w->archive = ckpt_minizip_create(&w->io, out, err);
-	for (size_t i = 0; w->archive && ok && i < plan->count; i++) {
-		ok = put_member(w, &plan->members[i], err);
-		if (!ok)
-			ckpt_error_prefix(err, "tensor '%.*s'", (int)strlen(plan->members[i].name) - SUFFIX_LENGTH,
-			                  plan->members[i].name);
-	}
-	if (w->archive) {
-		int status = zipClose(w->archive, NULL);
-		if (ok && status != ZIP_OK)
-			ok = ckpt_minizip_fail(&w->io, status, err, "minizip cannot end the archive");
-	} else {
-		ok = false;
-	}
-	if (ok) *size = w->io.end;
-	ckpt_minizip_free(&w->io);
-	free(w);
 	return ok;
 }
 
@@ -408,19 +280,10 @@ static ckpt_layout *plan_npz(const ckpt_checkpoint *cp, const char *path, const 
 		          cp->count);
 		return NULL;
 	}
-	ckpt_layout *layout = ckpt_layout_new(err);
-	archive_plan *plan = calloc(1, sizeof *plan);
-	bool ok = layout && plan;
-	if (layout && !plan) ckpt_fail_nomem(err);
-	if (ok) ok = plan_members(layout, plan, cp, err);
-	if (!ok) {
-		if (plan) free_plan(plan);
-		ckpt_layout_free(layout);
-		return NULL;
-	}
-	layout->write = write_npz;
-	layout->state = plan;
-	layout->free_state = free_plan;
+	ckpt_zip_plan *zip = ckpt_zip_plan_new(NULL, err);
+	ckpt_layout *layout = zip && plan_members(zip, cp, err) ? ckpt_zip_plan_finish(zip, err) : NULL;
+	ckpt_zip_plan_free(zip);
+	if (layout) layout->tensors = cp->count;
 	return layout;
 }
 

@@ -25,14 +25,9 @@ static bool fill_file(ckpt_save_plan *plan, ckpt_save_file *f, const ckpt_work *
                       ckpt_error *err)
 {
 	ckpt_layout *l = f->layout;
-	uint64_t size = l->size;
-	if (l->write) {
-		if (!l->write(l, f->out, work, &size, err)) return false;
-	} else {
-		if (!ckpt_layout_fill(l, f->out, work, done, total, plan->sync || total >= LARGE, err)) return false;
-		if (l->finish && !l->finish(l, f->out, err)) return false;
-	}
-	return ckpt_output_finish(f->out, size, plan->sync, err);
+	if (!ckpt_layout_fill(l, f->out, work, done, total, plan->sync || total >= LARGE, err)) return false;
+	if (l->finish && !l->finish(l, f->out, err)) return false;
+	return ckpt_output_finish(f->out, l->size, plan->sync, err);
 }
 
 static bool fill_all(ckpt_save_plan *plan, const ckpt_work *work, ckpt_error *err)

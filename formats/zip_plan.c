@@ -9,6 +9,10 @@
  *     header 0) the size again, the offset.
  *  5. The directory: 46 bytes and the name a record, a zip64 field as above, no padding field.
  *  6. The end: zip64 end record (56), its locator (20), end record (22), always all three.
+ *
+ * A plain archive has none of torch's habits: versions 2.0 (4.5 with a zip64 field), 1980-01-01, mode 0644, flag 0x0800
+ * for names beyond ASCII only, no padding and no descriptor: checksum and sizes stand in the local header, whose zip64
+ * field is there for sizes alone; the first two end records are there when a number needs them.
  */
 #include "zip_plan.h"
 #include "../lib/buffer.h"
@@ -28,6 +32,10 @@ enum {
 	ID_DIGITS = 40,
 	FLAG_DESCRIPTOR = 0x0008,
 	FLAG_UTF8 = 0x0800,
+	UNIX = 3 << 8,
+	DOS_1980_01_01 = 1 << 5 | 1,
+	CRC_IN_LOCAL = 14,
+	CRC_IN_CENTRAL = 16,
 	NAME_MOST = 65535
 };
 
@@ -38,7 +46,9 @@ typedef struct record {
 	uint64_t header, data, size; /* offsets of the local header and of the data; bytes */
 	size_t piece;                /* whose checksum it is, or NO_PIECE: it is crc */
 	size_t central;              /* offset of its entry in the directory */
+	uint64_t head; /* bytes before those of the piece, with crc as their checksum */
 	uint32_t crc;
+	bool ascii; /* the name */
 } record;
 
 /* What the layout keeps until it is finished. */
@@ -49,12 +59,13 @@ typedef struct archive {
 	uint64_t names;        /* first half of the identity */
 	ckpt_buffer directory; /* and the end records; without the checksums that are not known yet */
 	uint64_t directory_at;
+	bool plain;
 } archive;
 
 struct ckpt_zip_plan {
 	ckpt_layout *layout;
 	archive *a;
-	char *prefix;
+	char *prefix; /* with "/"; empty in a plain archive */
 	ckpt_buffer pending; /* bytes that lie before the next source */
 };
 
@@ -71,7 +82,8 @@ ckpt_zip_plan *ckpt_zip_plan_new(const char *prefix, ckpt_error *err)
 {
 	ckpt_zip_plan *z = calloc(1, sizeof *z);
 	archive *a = calloc(1, sizeof *a);
-	char *copy = strdup(prefix);
+	char *copy = NULL;
+	if (asprintf(&copy, prefix ? "%s/" : "", prefix) < 0) copy = NULL;
 	ckpt_layout *layout = ckpt_layout_new(err);
 	if (!z || !a || !copy || !layout) {
 		if (layout) ckpt_fail_nomem(err);
@@ -82,6 +94,7 @@ ckpt_zip_plan *ckpt_zip_plan_new(const char *prefix, ckpt_error *err)
 		return NULL;
 	}
 	a->identity = SIZE_MAX;
+	a->plain = !prefix;
 	layout->state = a;
 	layout->free_state = archive_free;
 	*z = (ckpt_zip_plan){.layout = layout, .a = a, .prefix = copy};
@@ -136,7 +149,7 @@ static unsigned zip64_size(const record *r)
 	return sizes + offset ? 4 + sizes + offset : 0;
 }
 
-/* In the local header the second size is 0. */
+/* In torch's local header the second size is 0. */
 static void add_zip64(ckpt_buffer *b, const record *r, bool local)
 {
 	unsigned length = zip64_size(r);
@@ -150,13 +163,46 @@ static void add_zip64(ckpt_buffer *b, const record *r, bool local)
 	if (r->header >= MAX32) add64(b, r->header);
 }
 
-static unsigned record_flags(const record *r) { return FLAG_UTF8 | (r->size ? FLAG_DESCRIPTOR : 0); }
+static unsigned record_flags(const archive *a, const record *r)
+{
+	if (a->plain) return r->ascii ? 0 : FLAG_UTF8;
+	return FLAG_UTF8 | (r->size ? FLAG_DESCRIPTOR : 0);
+}
 
 static void add_name(ckpt_buffer *b, const ckpt_zip_plan *z, const char *name)
 {
 	ckpt_buffer_str(b, z->prefix);
-	ckpt_buffer_char(b, '/');
 	ckpt_buffer_str(b, name);
+}
+
+/* Bytes between the name and the data. */
+static unsigned local_extra(const archive *a, const record *r)
+{
+	if (a->plain) return r->size >= MAX32 ? 20 : 0;
+	return zip64_size(r) + 4;
+}
+
+static unsigned plain_version(const record *r) { return zip64_size(r) ? 45 : 20; }
+
+static void add_plain_local(ckpt_zip_plan *z, const record *r, const char *name, size_t name_length)
+{
+	ckpt_buffer *b = &z->pending;
+	ckpt_buffer_add(b, "PK\3\4", 4);
+	add16(b, plain_version(r));
+	add16(b, record_flags(z->a, r));
+	add32(b, 0); /* method, time */
+	add16(b, DOS_1980_01_01);
+	add32(b, r->crc);
+	add32(b, least(r->size, MAX32));
+	add32(b, least(r->size, MAX32));
+	add16(b, name_length);
+	add16(b, local_extra(z->a, r));
+	add_name(b, z, name);
+	if (r->size < MAX32) return;
+	add16(b, 1);
+	add16(b, 16);
+	add64(b, r->size);
+	add64(b, r->size);
 }
 
 static void add_local(ckpt_zip_plan *z, const record *r, const char *name, size_t name_length, unsigned padding)
@@ -164,7 +210,7 @@ static void add_local(ckpt_zip_plan *z, const record *r, const char *name, size_
 	ckpt_buffer *b = &z->pending;
 	ckpt_buffer_add(b, "PK\3\4", 4);
 	add16(b, 0);
-	add16(b, record_flags(r));
+	add16(b, record_flags(z->a, r));
 	ckpt_buffer_fill(b, 0, 2 + 4 + 12); /* method, time and date, checksum and sizes */
 	add16(b, name_length);
 	add16(b, zip64_size(r) + 4 + padding);
@@ -178,24 +224,30 @@ static void add_local(ckpt_zip_plan *z, const record *r, const char *name, size_
 static void add_central(ckpt_zip_plan *z, const record *r, const char *name, size_t name_length)
 {
 	ckpt_buffer *b = &z->a->directory;
+	bool plain = z->a->plain;
+	unsigned version = plain ? plain_version(r) : 0;
 	ckpt_buffer_add(b, "PK\1\2", 4);
-	add32(b, 0); /* made by, needed */
-	add16(b, record_flags(r));
-	ckpt_buffer_fill(b, 0, 2 + 4); /* method, time and date */
+	add16(b, plain ? UNIX | version : 0);
+	add16(b, version);
+	add16(b, record_flags(z->a, r));
+	add32(b, 0); /* method, time */
+	add16(b, plain ? DOS_1980_01_01 : 0);
 	add32(b, r->crc);
 	add32(b, least(r->size, MAX32));
 	add32(b, least(r->size, MAX32));
 	add16(b, name_length);
 	add16(b, zip64_size(r));
-	ckpt_buffer_fill(b, 0, 2 + 2 + 2 + 4); /* comment, disk, attributes */
+	ckpt_buffer_fill(b, 0, 2 + 2 + 2); /* comment, disk, internal attributes */
+	add32(b, plain ? 0644u << 16 : 0);
 	add32(b, least(r->header, MAX32));
 	add_name(b, z, name);
 	add_zip64(b, r, false);
 }
 
-static void add_descriptor(ckpt_buffer *b, const record *r)
+static void add_descriptor(ckpt_zip_plan *z, const record *r)
 {
-	if (!r->size) return;
+	ckpt_buffer *b = &z->pending;
+	if (!r->size || z->a->plain) return;
 	ckpt_buffer_add(b, "PK\7\10", 4);
 	add32(b, r->crc);
 	for (int i = 0; i < 2; i++) {
@@ -215,11 +267,18 @@ static ckpt_piece *flush(ckpt_zip_plan *z, ckpt_error *err)
 	return piece;
 }
 
+static bool is_ascii(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text > 126) return false;
+	return true;
+}
+
 /* Starts a record of `size` bytes: its local header is pending, its entry stands in the directory. */
 static record *begin_record(ckpt_zip_plan *z, const char *name, uint64_t size, uint32_t crc, ckpt_error *err)
 {
 	archive *a = z->a;
-	size_t name_length = strlen(z->prefix) + 1 + strlen(name);
+	size_t name_length = strlen(z->prefix) + strlen(name);
 	if (name_length > NAME_MOST) {
 		ckpt_fail(err, CKPT_E_UNSUPPORTED, "a record name has %zu bytes; a zip archive holds at most %d",
 		          name_length, NAME_MOST);
@@ -237,15 +296,19 @@ static record *begin_record(ckpt_zip_plan *z, const char *name, uint64_t size, u
 	}
 	record *r = &a->records[a->count];
 	*r = (record){.header = z->layout->size + z->pending.length, .size = size, .piece = NO_PIECE, .crc = crc};
-	uint64_t start = r->header + LOCAL_SIZE + name_length + zip64_size(r) + 4, end;
-	unsigned padding = (unsigned)(-start % ALIGNMENT);
+	r->ascii = is_ascii(name);
+	uint64_t start = r->header + LOCAL_SIZE + name_length + local_extra(a, r), end;
+	unsigned padding = a->plain ? 0 : (unsigned)(-start % ALIGNMENT);
 	r->data = start + padding;
 	if (r->data < r->header || !ckpt_add_u64(r->data, size, &end) || end > INT64_MAX - NAME_MOST) {
 		ckpt_fail(err, CKPT_E_UNSUPPORTED, "the record %s of %" PRIu64 " bytes ends past the largest file",
 		          name, size);
 		return NULL;
 	}
-	add_local(z, r, name, name_length, padding);
+	if (a->plain)
+		add_plain_local(z, r, name, name_length);
+	else
+		add_local(z, r, name, name_length, padding);
 	r->central = a->directory.length;
 	add_central(z, r, name, name_length);
 	a->names = mix(mix(a->names, hash_text(name)), size);
@@ -257,21 +320,32 @@ bool ckpt_zip_plan_bytes(ckpt_zip_plan *z, const char *name, const void *bytes, 
 {
 	record *r = begin_record(z, name, length, ckpt_crc32(0, bytes, length), err);
 	if (!r || !flush(z, err) || !ckpt_layout_bytes(z->layout, bytes, length, err)) return false;
-	add_descriptor(&z->pending, r);
+	add_descriptor(z, r);
 	return ckpt_buffer_ok(&z->pending, err);
 }
 
 bool ckpt_zip_plan_source(ckpt_zip_plan *z, const char *name, ckpt_source *source, const char *label, ckpt_error *err)
 {
-	record *r = begin_record(z, name, source->length, 0, err);
-	if (!r || !flush(z, err)) return false;
+	return ckpt_zip_plan_headed(z, name, NULL, 0, source, label, err);
+}
+
+bool ckpt_zip_plan_headed(ckpt_zip_plan *z, const char *name, const void *head, size_t head_length, ckpt_source *source,
+                          const char *label, ckpt_error *err)
+{
+	uint64_t size;
+	if (!ckpt_add_u64(source->length, head_length, &size)) size = UINT64_MAX; /* refused like all that is too long */
+	record *r = begin_record(z, name, size, head_length ? ckpt_crc32(0, head, head_length) : 0, err);
+	if (!r) return false;
+	r->head = head_length;
+	if (head_length) ckpt_buffer_add(&z->pending, head, head_length);
+	if (!flush(z, err)) return false;
 	if (source->length) {
 		ckpt_piece *piece = ckpt_layout_source(z->layout, source, label, err);
 		if (!piece) return false;
 		piece->want_crc = true;
 		r->piece = z->layout->count - 1;
 	}
-	add_descriptor(&z->pending, r);
+	add_descriptor(z, r);
 	return ckpt_buffer_ok(&z->pending, err);
 }
 
@@ -289,7 +363,7 @@ bool ckpt_zip_plan_identity(ckpt_zip_plan *z, ckpt_error *err)
 
 /* ---- the end ---- */
 
-static void add_end(ckpt_buffer *b, uint64_t count, uint64_t size, uint64_t offset)
+static void add_zip64_end(ckpt_buffer *b, uint64_t count, uint64_t size, uint64_t offset)
 {
 	ckpt_buffer_add(b, "PK\6\6", 4);
 	add64(b, 44);
@@ -304,6 +378,10 @@ static void add_end(ckpt_buffer *b, uint64_t count, uint64_t size, uint64_t offs
 	add32(b, 0);
 	add64(b, offset + size);
 	add32(b, 1);
+}
+
+static void add_end(ckpt_buffer *b, uint64_t count, uint64_t size, uint64_t offset)
+{
 	ckpt_buffer_add(b, "PK\5\6", 4);
 	add32(b, 0); /* disks */
 	add16(b, least(count, 0xffff));
@@ -313,13 +391,14 @@ static void add_end(ckpt_buffer *b, uint64_t count, uint64_t size, uint64_t offs
 	add16(b, 0);
 }
 
-/* The checksum stands in two places, behind the data and in the directory. */
+/* The checksum stands in two places: in the directory, and behind the data or in the local header. */
 static bool patch_crc(archive *a, const record *r, uint32_t crc, ckpt_output *out, ckpt_error *err)
 {
 	uint8_t bytes[4];
 	ckpt_put32(bytes, crc);
-	memcpy(a->directory.data + r->central + 16, bytes, sizeof bytes);
-	return ckpt_output_write(out, r->data + r->size + 4, bytes, sizeof bytes, err);
+	memcpy(a->directory.data + r->central + CRC_IN_CENTRAL, bytes, sizeof bytes);
+	uint64_t at = a->plain ? r->header + CRC_IN_LOCAL : r->data + r->size + 4;
+	return ckpt_output_write(out, at, bytes, sizeof bytes, err);
 }
 
 static bool finish(ckpt_layout *layout, ckpt_output *out, ckpt_error *err)
@@ -328,7 +407,8 @@ static bool finish(ckpt_layout *layout, ckpt_output *out, ckpt_error *err)
 	uint64_t contents = 0;
 	for (size_t i = 0; i < a->count; i++) {
 		const record *r = &a->records[i];
-		uint32_t crc = r->piece == NO_PIECE ? r->crc : layout->pieces[r->piece].crc;
+		uint32_t crc = r->crc;
+		if (r->piece != NO_PIECE) crc = ckpt_crc32_combine(crc, layout->pieces[r->piece].crc, r->size - r->head);
 		if (i == a->identity) {
 			char text[ID_DIGITS + 1];
 			snprintf(text, sizeof text, "%020" PRIu64 "%020" PRIu64, a->names, contents);
@@ -346,7 +426,10 @@ ckpt_layout *ckpt_zip_plan_finish(ckpt_zip_plan *z, ckpt_error *err)
 	archive *a = z->a;
 	if (!flush(z, err)) return NULL;
 	a->directory_at = z->layout->size;
-	add_end(&a->directory, a->count, a->directory.length, a->directory_at);
+	const uint64_t size = a->directory.length, offset = a->directory_at;
+	if (!a->plain || a->count >= 0xffff || size >= MAX32 || offset >= MAX32)
+		add_zip64_end(&a->directory, a->count, size, offset);
+	add_end(&a->directory, a->count, size, offset);
 	if (!ckpt_buffer_ok(&a->directory, err) || !ckpt_layout_zeros(z->layout, a->directory.length, err)) return NULL;
 	z->layout->finish = finish;
 	ckpt_layout *layout = z->layout;

@@ -261,8 +261,9 @@ static bool join_crcs(fill *f, ckpt_error *err)
 		}
 		if (p->check_crc && p->crc != p->expect_crc)
 			return ckpt_fail(err, CKPT_E_FORMAT,
-					 "the bytes of %s have CRC %08x, the archive says %08x: the file is damaged",
-					 p->name ? p->name : "a record", p->crc, p->expect_crc);
+					 "the bytes of %s%s%s have CRC %08x, the archive says %08x: the file is damaged",
+					 p->name ? "tensor '" : "a record", p->name ? p->name : "", p->name ? "'" : "",
+					 p->crc, p->expect_crc);
 	}
 	return true;
 }

@@ -30,8 +30,6 @@ typedef struct ckpt_layout {
 	size_t tensors; /* for reports */
 	/* After all pieces lie on disk and their CRCs are known: writes what depends on them. May be NULL. */
 	bool (*finish)(struct ckpt_layout *layout, ckpt_output *out, ckpt_error *err);
-	/* Formats that a library writes: does everything instead of the pieces; size is then an estimate. May be NULL. */
-	bool (*write)(struct ckpt_layout *layout, ckpt_output *out, const ckpt_work *work, uint64_t *size, ckpt_error *err);
 	void *state;               /* of the row */
 	void (*free_state)(void *);
 } ckpt_layout;
