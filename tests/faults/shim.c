@@ -3,7 +3,7 @@
  * FAULT_KIND: alloc, open, read, write, mmap, fsync, rename, link, close, space (fallocate, ftruncate).
  * FAULT_AT: which call, from 1. FAULT_ERRNO: the number, or 0 for a short count. FAULT_FROM: 1 lets all later ones fail too.
  * FAULT_FD: a descriptor that gets a byte when a call was made to fail. Calls of the command itself and of the libraries
- * for formats count; those that the C library and the OpenMP runtime make for themselves do not.
+ * for formats count; those that the C library, the OpenMP runtime, libcrypto and sanitizers make for themselves do not.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,11 +15,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void *__libc_memalign(size_t, size_t);
 
 static char kind[16];
 static long at, seen;
@@ -40,7 +35,8 @@ __attribute__((constructor)) static void start(void)
 
 static bool counts(const void *caller)
 {
-	static const char *const not[] = {"libc.so", "libgomp", "ld-linux", "libomp", "libcrypto", "libstdc++", "libpthread"};
+	static const char *const not[] = {"libc.so", "libgomp", "ld-linux", "libomp", "libcrypto", "libstdc++", "libpthread",
+	                                "libasan", "libubsan"};
 	Dl_info info;
 	if (!dladdr(caller, &info) || !info.dli_fname) return false;
 	for (size_t i = 0; i < sizeof not / sizeof *not; i++)
@@ -61,29 +57,61 @@ static bool fails(const char *what, const void *caller)
 #define CALLER __builtin_return_address(0)
 #define NOMEM(x) (fails("alloc", CALLER) ? (errno = ENOMEM, NULL) : (x))
 
-void *malloc(size_t n) { return NOMEM(__libc_malloc(n)); }
-void *calloc(size_t n, size_t m) { return NOMEM(__libc_calloc(n, m)); }
-void *realloc(void *p, size_t n) { return NOMEM(__libc_realloc(p, n)); }
-void *aligned_alloc(size_t a, size_t n) { return NOMEM(__libc_memalign(a, n)); }
+/* The function behind this one: of the C library, or of a sanitizer, which then knows of the memory. */
+static void *behind(void **slot, const char *name)
+{
+	void *f = __atomic_load_n(slot, __ATOMIC_RELAXED);
+	if (!f) __atomic_store_n(slot, f = dlsym(RTLD_NEXT, name), __ATOMIC_RELAXED);
+	return f;
+}
+
+static void *real_malloc(size_t n)
+{
+	static void *f;
+	return ((void *(*)(size_t))behind(&f, "malloc"))(n);
+}
+
+static void *real_calloc(size_t n, size_t m)
+{
+	static void *f;
+	return ((void *(*)(size_t, size_t))behind(&f, "calloc"))(n, m);
+}
+
+static void *real_realloc(void *p, size_t n)
+{
+	static void *f;
+	return ((void *(*)(void *, size_t))behind(&f, "realloc"))(p, n);
+}
+
+static void *real_aligned(size_t a, size_t n)
+{
+	static void *f;
+	return ((void *(*)(size_t, size_t))behind(&f, "aligned_alloc"))(a, n);
+}
+
+void *malloc(size_t n) { return NOMEM(real_malloc(n)); }
+void *calloc(size_t n, size_t m) { return NOMEM(real_calloc(n, m)); }
+void *realloc(void *p, size_t n) { return NOMEM(real_realloc(p, n)); }
+void *aligned_alloc(size_t a, size_t n) { return NOMEM(real_aligned(a, n)); }
 
 void *reallocarray(void *p, size_t n, size_t m)
 {
 	size_t all;
 	if (__builtin_mul_overflow(n, m, &all)) return errno = ENOMEM, NULL;
-	return NOMEM(__libc_realloc(p, all));
+	return NOMEM(real_realloc(p, all));
 }
 
 char *strdup(const char *s)
 {
 	size_t n = strlen(s) + 1;
-	char *copy = NOMEM(__libc_malloc(n));
+	char *copy = NOMEM(real_malloc(n));
 	return copy ? memcpy(copy, s, n) : NULL;
 }
 
 char *strndup(const char *s, size_t most)
 {
 	size_t n = strnlen(s, most);
-	char *copy = NOMEM(__libc_malloc(n + 1));
+	char *copy = NOMEM(real_malloc(n + 1));
 	if (copy) memcpy(copy, s, n), copy[n] = '\0';
 	return copy;
 }
