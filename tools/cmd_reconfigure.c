@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../lib/checkpoint.h"
+#include "../lib/text/text.h"
 #include "model_save.h"
 #include "sets.h"
 
@@ -54,6 +55,31 @@ static bool write_model(const ckpt_call *call, ckpt_reshape *reshape, const ckpt
 	return cp && ckpt_model_save(call, cp, &target, err);
 }
 
+/* Names the tokens of the tokenizer beside the source whose ids the new vocabulary does not reach. */
+static void say_lost_tokens(const ckpt_call *call, const ckpt_checkpoint *source)
+{
+	enum { SHOWN = 5 };
+	const options *o = call->options;
+	uint64_t size = o->vocab_size, lost = 0;
+	ckpt_error ignored = {0};
+	ckpt_tokenizer *t = size && source->config_folder ? ckpt_tokenizer_open(source->config_folder, &ignored) : NULL;
+	ckpt_buffer names = {0};
+	if (!t) return; /* no tokenizer, or none that can be read: it comes along as it is */
+	if (o->multiple_of && size % o->multiple_of) size += o->multiple_of - size % o->multiple_of;
+	for (uint64_t id = size, last = ckpt_tokenizer_last_id(t); id <= last; id++) {
+		const char *token = ckpt_tokenizer_token(t, id);
+		if (!token || lost++ >= SHOWN) continue;
+		ckpt_buffer_str(&names, lost == 1 ? " \"" : ", \"");
+		ckpt_text_append(&names, token, strlen(token));
+		ckpt_buffer_printf(&names, "\" (%llu)", (unsigned long long)id);
+	}
+	if (lost && ckpt_buffer_ok(&names, &ignored))
+		ckpt_remark(call, "%llu token%s of the tokenizer %s left without a row of %llu:%s%s", (unsigned long long)lost, lost == 1 ? "" : "s",
+		            lost == 1 ? "is" : "are", (unsigned long long)size, names.data, lost > SHOWN ? ", ..." : "");
+	ckpt_buffer_free(&names);
+	ckpt_tokenizer_free(t);
+}
+
 static bool reconfigure(const ckpt_call *call, const ckpt_model *model, const ckpt_checkpoint *cp,
                         ckpt_reshape_options *reshape_options, ckpt_error *err)
 {
@@ -98,7 +124,9 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	reshape.values = values;
 	reshape.count = o->sets.count;
 	if (!choose_layers(o, &reshape, ckpt_model_type(model), ckpt_model_stacks(model) == 2, err)) goto done;
-	if (reconfigure(call, model, cp, &reshape, err)) code = CKPT_EXIT_OK;
+	if (!reconfigure(call, model, cp, &reshape, err)) goto done;
+	say_lost_tokens(call, cp);
+	code = CKPT_EXIT_OK;
 done:
 	ckpt_sets_free(&o->sets, keys, values);
 	ckpt_model_free(model);

@@ -1,4 +1,4 @@
-/* open.c -- the files of a tokenizer beside a checkpoint: tokenizer.json, else vocab.txt; with tokenizer_config.json */
+/* open.c -- the files of a tokenizer beside a checkpoint: tokenizer.json, else older ones; with tokenizer_config.json */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 
 #include "../error.h"
 #include "../file.h"
+#include "old_files.h"
 #include "tokenizer.h"
 
 enum { FILE_MOST = 256 << 20 };
@@ -44,23 +45,17 @@ done:
 	return good;
 }
 
-static bool flag_of(const ckpt_json *v, const char *key, bool missing)
-{
-	const ckpt_json *m = v ? ckpt_json_member(v, key) : NULL;
-	return m && ckpt_json_get_kind(m) == CKPT_JSON_BOOL ? ckpt_json_is_true(m) : missing;
-}
-
-/* tokenizer_config.json, or NULL in *out where there is none. */
-static bool read_config(const char *folder, ckpt_json **out, ckpt_error *err)
+/* The object in folder/name, or NULL in *out where there is no such file. */
+static bool read_object(const char *folder, const char *name, ckpt_json **out, ckpt_error *err)
 {
 	ckpt_buffer text = {0};
-	bool there, good = read_whole(folder, "tokenizer_config.json", &text, &there, err);
+	bool there, good = read_whole(folder, name, &text, &there, err);
 	*out = NULL;
 	if (good && there) {
 		*out = ckpt_json_parse(text.data ? text.data : "", text.length, 128, err);
 		good = *out && ckpt_json_get_kind(*out) == CKPT_JSON_OBJECT;
 		if (*out && !good) ckpt_fail(err, CKPT_E_FORMAT, "this is %s, not an object", ckpt_json_kind_name(*out));
-		if (!good) ckpt_error_prefix(err, "%s/tokenizer_config.json", folder);
+		if (!good) ckpt_error_prefix(err, "%s/%s", folder, name);
 	}
 	ckpt_buffer_free(&text);
 	return good;
@@ -79,84 +74,74 @@ static void apply_config(ckpt_tokenizer *t, const ckpt_json *config)
 	if (side && ckpt_json_get_kind(side) == CKPT_JSON_STRING) t->pad_left = !strcmp(ckpt_json_string(side), "left");
 }
 
-/* ---- vocab.txt: one token a line, its number is the id; the rest is BERT's */
-
-static const char *const bert_tokens[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
-
-static void put_vocabulary(ckpt_buffer *b, const ckpt_buffer *lines, int64_t ids[5])
+static ckpt_tokenizer *from_old_files(const char *folder, ckpt_text_files *f, const char **name, bool *there, ckpt_error *err)
 {
-	size_t id = 0;
-	for (size_t at = 0; at < lines->length; id++) {
-		const char *line = lines->data + at, *end = memchr(line, '\n', lines->length - at);
-		size_t length = end ? (size_t)(end - line) : lines->length - at;
-		at += length + 1;
-		if (length && line[length - 1] == '\r') length--;
-		for (int k = 0; k < 5; k++)
-			if (length == strlen(bert_tokens[k]) && memcmp(line, bert_tokens[k], length) == 0) ids[k] = (int64_t)id;
-		if (id) ckpt_buffer_char(b, ',');
-		ckpt_json_write_string(b, line, length, false);
-		ckpt_buffer_printf(b, ":%zu", id);
-	}
-}
-
-static void put_rest(ckpt_buffer *b, const ckpt_json *config, const int64_t ids[5])
-{
-	bool lower = flag_of(config, "do_lower_case", true);
-	ckpt_buffer_str(b, "}},\"added_tokens\":[");
-	for (int k = 0, n = 0; k < 5; k++)
-		if (ids[k] >= 0)
-			ckpt_buffer_printf(b, "%s{\"id\":%lld,\"content\":\"%s\",\"special\":true,\"normalized\":false}", n++ ? "," : "",
-			                   (long long)ids[k], bert_tokens[k]);
-	ckpt_buffer_printf(b, "],\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":%s,",
-	                   flag_of(config, "tokenize_chinese_chars", true) ? "true" : "false");
-	ckpt_buffer_printf(b, "\"strip_accents\":%s,\"lowercase\":%s},", flag_of(config, "strip_accents", lower) ? "true" : "false",
-	                   lower ? "true" : "false");
-	ckpt_buffer_str(b, "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
-	                   "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true}");
-	if (ids[2] >= 0 && ids[3] >= 0)
-		ckpt_buffer_printf(b, ",\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",%lld],\"cls\":[\"[CLS]\",%lld]}",
-		                   (long long)ids[3], (long long)ids[2]);
-	ckpt_buffer_char(b, '}');
-}
-
-static ckpt_tokenizer *from_lines(const ckpt_buffer *lines, const ckpt_json *config, ckpt_error *err)
-{
-	ckpt_buffer b = {0};
+	ckpt_buffer vocabulary = {0}, merges = {0};
+	ckpt_json *added = NULL, *special = NULL;
 	ckpt_tokenizer *t = NULL;
-	int64_t ids[5] = {-1, -1, -1, -1, -1};
-	ckpt_buffer_str(&b, "{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\",\"vocab\":{");
-	put_vocabulary(&b, lines, ids);
-	put_rest(&b, config, ids);
-	if (ckpt_buffer_ok(&b, err)) t = ckpt_tokenizer_read(b.data, b.length, err);
-	ckpt_buffer_free(&b);
+	bool both = false, good = read_object(folder, "added_tokens.json", &added, err) && read_object(folder, "special_tokens_map.json", &special, err);
+	f->added = added;
+	f->special = special;
+	f->vocabulary = &vocabulary;
+	f->merges = &merges;
+	*name = "vocab.txt";
+	if (!good || !read_whole(folder, *name, &vocabulary, there, err)) goto done;
+	if (*there) {
+		t = ckpt_tokenizer_from_lines(f, err);
+		goto done;
+	}
+	*name = "vocab.json";
+	if (!read_whole(folder, *name, &vocabulary, &both, err)) goto done;
+	if (both && !read_whole(folder, "merges.txt", &merges, &both, err)) goto done;
+	*there = both;
+	if (both) t = ckpt_tokenizer_from_merges(f, err);
+done:
+	if (*there && !t) ckpt_error_prefix(err, "%s/%s", folder, *name);
+	ckpt_json_free(added);
+	ckpt_json_free(special);
+	ckpt_buffer_free(&vocabulary);
+	ckpt_buffer_free(&merges);
 	return t;
+}
+
+/* What there is of a tokenizer that cannot be read, in one sentence. */
+static void say_missing(const char *folder, ckpt_error *err)
+{
+	static const char *const others[] = {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "merges.txt"};
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		ckpt_buffer text = {0};
+		bool there;
+		bool read = read_whole(folder, others[i], &text, &there, err);
+		ckpt_buffer_free(&text);
+		if (!read) return;
+		if (!there) continue;
+		ckpt_fail(err, CKPT_E_UNSUPPORTED, i < 3 ? "%s: %s, a model of sentencepiece, is there without tokenizer.json; load it once with "
+		          "transformers' AutoTokenizer and save_pretrained, which writes tokenizer.json" :
+		          "%s: %s is there alone; the tokenizer needs both vocab.json and merges.txt, or tokenizer.json", folder, others[i]);
+		return;
+	}
+	ckpt_fail(err, CKPT_E_NOT_FOUND, "%s: there is no tokenizer.json, vocab.txt or vocab.json with merges.txt", folder);
 }
 
 static ckpt_tokenizer *from_folder(const char *folder, ckpt_error *err)
 {
-	static const char *const others[] = {"vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"};
 	ckpt_buffer text = {0};
 	ckpt_json *config = NULL;
 	ckpt_tokenizer *t = NULL;
 	const char *name = "tokenizer.json";
-	bool there;
-	if (!read_config(folder, &config, err) || !read_whole(folder, name, &text, &there, err)) goto done;
+	bool there = false;
+	ckpt_error said = {0};
+	if (!read_object(folder, "tokenizer_config.json", &config, err) || !read_whole(folder, name, &text, &there, err)) goto done;
 	if (there) {
 		t = ckpt_tokenizer_read(text.data ? text.data : "", text.length, err);
+		if (!t) ckpt_error_prefix(err, "%s/%s", folder, name);
 	} else {
-		name = "vocab.txt";
-		if (!read_whole(folder, name, &text, &there, err)) goto done;
-		if (there) t = from_lines(&text, config, err);
+		ckpt_text_files files = {.config = config};
+		t = from_old_files(folder, &files, &name, &there, &said);
+		if (!t && said.code != CKPT_OK) *err = said;
+		else if (!t) say_missing(folder, err);
 	}
-	if (there && !t) ckpt_error_prefix(err, "%s/%s", folder, name);
 	if (t) apply_config(t, config);
-	for (size_t i = 0; !there && i < sizeof others / sizeof *others; i++) {
-		if (!read_whole(folder, others[i], &text, &there, err)) goto done;
-		if (there)
-			ckpt_fail(err, CKPT_E_UNSUPPORTED, "%s: %s is there without tokenizer.json; load it once with transformers' AutoTokenizer "
-			          "and save_pretrained, which writes tokenizer.json", folder, others[i]);
-	}
-	if (!there) ckpt_fail(err, CKPT_E_NOT_FOUND, "%s: there is neither tokenizer.json nor vocab.txt", folder);
 done:
 	ckpt_buffer_free(&text);
 	ckpt_json_free(config);

@@ -16,6 +16,9 @@
 #include "../../lib/hub/inner.h"
 #include "../../lib/json.h"
 #include "../../lib/limits.h"
+#include "../../lib/text/steps.h"
+#include "../../lib/text/text.h"
+#include "../../lib/utf8.h"
 
 /* Low enough that no input makes a run slow or large. */
 static const ckpt_limits small_limits = {
@@ -362,11 +365,90 @@ static void run_hub(const uint8_t *data, size_t length)
 	ckpt_hub_listing_free(&listing);
 }
 
+/* What an encoder makes of a text: tokens that the tokenizer has, spans in the text, and back again. */
+static void encode_with(const ckpt_tokenizer *t, const char *text, size_t length, bool same)
+{
+	ckpt_error err = {0};
+	ckpt_encoding got = {0};
+	ckpt_buffer back = {0};
+	ckpt_encoder *e = ckpt_encoder_new(t, &err);
+	must(e != NULL, "there is memory for an encoder");
+	bool good = ckpt_encode(e, text, length, NULL, 0, &(ckpt_encode_options){.no_special = true}, &got, &err);
+	if (!good) must_be_said(&err);
+	must(good || !same, "every valid text has ids");
+	uint32_t *ids = calloc(got.count + 1, sizeof *ids);
+	must(ids != NULL, "there is memory for ids");
+	for (size_t i = 0; good && i < got.count; i++) {
+		ids[i] = got.items[i].id;
+		must(ckpt_tokenizer_token(t, ids[i]) != NULL, "every id is in the vocabulary");
+		must(got.items[i].from <= got.items[i].to && got.items[i].to <= length, "every span is in the text");
+	}
+	err = (ckpt_error){0};
+	if (good && !ckpt_decode(e, ids, got.count, false, &back, &err)) must_be_said(&err);
+	if (same) must(back.length == length && (!length || !memcmp(back.data, text, length)), "byte-level tokens give the text back");
+	free(ids);
+	ckpt_buffer_free(&back);
+	ckpt_encoding_free(&got);
+	ckpt_encoder_free(e);
+}
+
+static void run_tokenizer(const uint8_t *data, size_t length)
+{
+	static const char text[] = "Hello, w\xc3\xb6rld! e\xcc\x81 42 [MASK] <s> \xe4\xbd\xa0\xe5\xa5\xbd  \xe2\x96\x81x";
+	ckpt_error err = {0};
+	ckpt_tokenizer *t = ckpt_tokenizer_read((const char *)data, length, &err);
+	if (!t) must_be_said(&err);
+	else encode_with(t, text, sizeof text - 1, false);
+	ckpt_tokenizer_free(t);
+}
+
+/* GPT-2's steps over a vocabulary of all bytes and a few merges. */
+static ckpt_tokenizer *all_bytes(void)
+{
+	ckpt_buffer b = {0};
+	ckpt_error err = {0};
+	ckpt_buffer_str(&b, "{\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},\"decoder\":{\"type\":\"ByteLevel\"},"
+	                    "\"model\":{\"type\":\"BPE\",\"vocab\":{");
+	for (unsigned i = 0; i < 256; i++) {
+		char c[4];
+		ckpt_json_write_string(&b, c, ckpt_utf8_encode(ckpt_byte_char((uint8_t)i), c), false);
+		ckpt_buffer_printf(&b, ":%u,", i);
+	}
+	ckpt_buffer_str(&b, "\"he\":256,\"ll\":257,\"hell\":258,\"aa\":259,\"aaaa\":260},\"merges\":[\"h e\",\"l l\",\"he ll\",\"a a\",\"aa aa\"]}}");
+	ckpt_tokenizer *t = ckpt_buffer_ok(&b, &err) ? ckpt_tokenizer_read(b.data, b.length, &err) : NULL;
+	must(t != NULL, "a vocabulary of all bytes can be read");
+	ckpt_buffer_free(&b);
+	return t;
+}
+
+static void run_text(const uint8_t *data, size_t length)
+{
+	static const char *const others[] = {
+		"{\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\"},"
+		"\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"u\",\"continuing_subword_prefix\":\"##\",\"vocab\":{\"u\":0,\"a\":1,\"##a\":2,\"##b\":3}}}",
+		"{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Nmt\"},{\"type\":\"NFKC\"},{\"type\":\"Lowercase\"}]},"
+		"\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\"},\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"_\"},"
+		"\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"u\",0],[\"_\",-2],[\"a\",-3],[\"ab\",-3.5]]}}"};
+	const char *text = (const char *)data;
+	bool valid = ckpt_utf8_check(text, length) == SIZE_MAX;
+	ckpt_tokenizer *t = all_bytes();
+	encode_with(t, text, length, valid);
+	ckpt_tokenizer_free(t);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		ckpt_error err = {0};
+		t = ckpt_tokenizer_read(others[i], strlen(others[i]), &err);
+		must(t != NULL, "a small tokenizer can be read");
+		encode_with(t, text, length, false);
+		ckpt_tokenizer_free(t);
+	}
+}
+
 const fuzz_target fuzz_targets[] = {
 	{"open", FUZZ_FILE, run_open},   {"save", FUZZ_FILE, run_save},     {"scan", FUZZ_FILE, run_scan},
 	{"zip", FUZZ_FILE, run_zip},     {"pickle", FUZZ_PLAIN, run_pickle}, {"json", FUZZ_PLAIN, run_json},
 	{"npy", FUZZ_PLAIN, run_npy},    {"config", FUZZ_PLAIN, run_config}, {"index", FUZZ_PLAIN, run_index},
-	{"model", FUZZ_FILE, run_model}, {"hub", FUZZ_PLAIN, run_hub},   {0}};
+	{"model", FUZZ_FILE, run_model}, {"hub", FUZZ_PLAIN, run_hub},      {"tokenizer", FUZZ_PLAIN, run_tokenizer}, {"text", FUZZ_PLAIN, run_text},
+	{0}};
 
 const fuzz_target *fuzz_find(const char *name)
 {

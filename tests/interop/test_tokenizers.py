@@ -266,6 +266,53 @@ class MiniLM(Against):
         self.assertEqual(got, [shown(e) for e in peer.encode_batch(texts)])
 
 
+class OldFiles(Against):
+    """vocab.json and merges.txt, as they were written before tokenizer.json."""
+
+    def old(self, peer, cls, **config):
+        folder = os.path.dirname(self.path("old", "x"))
+        peer.model.save(folder)
+        with open(os.path.join(folder, "tokenizer_config.json"), "w") as f:
+            json.dump({"tokenizer_class": cls, **config}, f)
+        return folder
+
+    def special(self, folder, tokens, added):
+        with open(os.path.join(folder, "special_tokens_map.json"), "w") as f:
+            json.dump(tokens, f)
+        with open(os.path.join(folder, "added_tokens.json"), "w") as f:
+            json.dump(added, f)
+
+    def test_roberta(self):
+        peer = byte_level(prefix=True)
+        peer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=True)
+        peer.add_special_tokens([AddedToken("<mask>", lstrip=True, normalized=False)])
+        self.whole(peer, self.old(peer, "RobertaTokenizer", add_prefix_space=True), 300)
+
+    def test_gpt2_with_added_tokens(self):
+        peer = gpt2()
+        folder = self.old(peer, "GPT2Tokenizer")
+        size = peer.get_vocab_size()
+        peer.add_tokens([AddedToken("<tok>")])
+        self.special(folder, {"bos_token": "<s>", "unk_token": {"content": "<unk>", "lstrip": False}, "additional_special_tokens": ["<mask>", "<pad>", "</s>"]},
+                     {"<tok>": size})
+        self.whole(peer, folder, 300)
+
+    def test_qwen2(self):
+        peer = qwen2()
+        folder = self.old(peer, "Qwen2TokenizerFast")
+        self.special(folder, {"additional_special_tokens": ROBERTA}, {})
+        peer.post_processor = processors.ByteLevel(trim_offsets=False)
+        self.whole(peer, folder, 300)
+
+    def test_refused(self):
+        folder = self.old(gpt2(), "CLIPTokenizer")
+        self.assertIn("CLIPTokenizer", self.ckpt("tokenize", folder, "a", fails=True))
+        os.remove(os.path.join(folder, "merges.txt"))
+        self.assertIn("merges.txt", self.ckpt("tokenize", folder, "a", fails=True))
+        os.rename(os.path.join(folder, "vocab.json"), os.path.join(folder, "spiece.model"))
+        self.assertIn("save_pretrained", self.ckpt("tokenize", folder, "a", fails=True))
+
+
 class Refused(Case):
     def refuse(self, change, *words):
         state = json.loads(wordpiece().to_str())
