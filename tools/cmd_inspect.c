@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/text/text.h"
 #include "../lib/checkpoint.h"
 #include "graph.h"
 #include "inspect.h"
@@ -92,11 +93,44 @@ static bool collect(ckpt_inspection *in, const struct inspect_options *o, ckpt_e
 	return !o->hash || collect_hashes(in, err);
 }
 
+/* How many rows the word embeddings have, by their usual names; 0: none found. */
+static uint64_t embedding_rows(const ckpt_checkpoint *cp)
+{
+	static const char *const names[] = {"word_embeddings.weight", "wte.weight", "embed_tokens.weight", "shared.weight", "token_embedding.weight"};
+	for (size_t i = 0; i < ckpt_checkpoint_tensor_count(cp); i++) {
+		const ckpt_tensor *t = ckpt_checkpoint_tensor_at(cp, i);
+		const char *name = ckpt_tensor_name(t);
+		size_t length = strlen(name);
+		for (size_t k = 0; k < sizeof names / sizeof *names && ckpt_tensor_rank(t) == 2; k++) {
+			size_t n = strlen(names[k]);
+			if (length >= n && !strcmp(name + length - n, names[k]) && (length == n || name[length - n - 1] == '.')) return ckpt_tensor_shape(t)[0];
+		}
+	}
+	return 0;
+}
+
+/* The tokenizer beside the checkpoint; one that cannot be read is a remark. */
+static ckpt_tokenizer *find_tokenizer(ckpt_inspection *in, const ckpt_checkpoint *cp)
+{
+	ckpt_error err = {0};
+	ckpt_tokenizer *t = cp->config_folder ? ckpt_tokenizer_open(cp->config_folder, &err) : NULL;
+	uint64_t rows = embedding_rows(cp);
+	if (!t && err.code != CKPT_OK && err.code != CKPT_E_NOT_FOUND) ckpt_remark(in->call, "%s", err.text);
+	if (!t) return NULL;
+	in->tokenizer = ckpt_tokenizer_kind(t);
+	in->tokenizer_size = ckpt_tokenizer_size(t);
+	if (rows && ckpt_tokenizer_last_id(t) >= rows)
+		ckpt_remark(in->call, "the tokenizer has %llu tokens with ids up to %llu, the word embeddings have %llu rows", (unsigned long long)in->tokenizer_size,
+		            (unsigned long long)ckpt_tokenizer_last_id(t), (unsigned long long)rows);
+	return t;
+}
+
 static int run(const ckpt_call *call, ckpt_error *err)
 {
 	const struct inspect_options *o = call->options;
 	ckpt_inspection in = {.call = call, .path = call->arguments[0]};
 	ckpt_checkpoint *cp = NULL;
+	ckpt_tokenizer *tokenizer = NULL;
 	int code = CKPT_EXIT_BY_ERROR;
 	if (o->tree && (o->json || o->stats)) {
 		ckpt_fail(err, CKPT_E_USAGE, "--tree and --%s exclude each other", o->json ? "json" : "stats");
@@ -108,6 +142,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 		ckpt_error_prefix(err, "%s", in.path);
 		goto done;
 	}
+	tokenizer = find_tokenizer(&in, cp);
 	if ((o->include.count || o->exclude.count) &&
 	    !ckpt_checkpoint_select(cp, o->include.items, o->include.count, o->exclude.items, o->exclude.count, err))
 		goto done;
@@ -116,11 +151,14 @@ static int run(const ckpt_call *call, ckpt_error *err)
 		if (!strstr(err->text, in.path)) ckpt_error_prefix(err, "%s", in.path);
 		goto done;
 	}
-	if (o->json ? ckpt_inspect_json(&in, err) : ckpt_inspect_text(&in, o->tree, err)) code = CKPT_EXIT_OK;
+	if (!(o->json ? ckpt_inspect_json(&in, err) : ckpt_inspect_text(&in, o->tree, err))) goto done;
+	if (in.tokenizer && !o->json) printf("\ntokenizer  %s, %llu tokens\n", in.tokenizer, (unsigned long long)in.tokenizer_size);
 	if (!o->json) ckpt_remark_transfer(call, in.path);
+	code = CKPT_EXIT_OK;
 done:
 	free(in.stats);
 	free(in.hashes);
+	ckpt_tokenizer_free(tokenizer);
 	ckpt_model_facts_free(&in.model);
 	ckpt_checkpoint_free(cp);
 	return code;

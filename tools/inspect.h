@@ -18,6 +18,8 @@ typedef struct ckpt_inspection {
 	char fingerprint[65];  /* with hashes */
 	ckpt_tally all, by_dtype[CKPT_DTYPE_COUNT];
 	ckpt_model_facts model;
+	const char *tokenizer; /* "WordPiece"; NULL: there is none beside the checkpoint */
+	uint64_t tokenizer_size;
 	bool values;           /* the pickle holds more than tensors */
 } ckpt_inspection;
 

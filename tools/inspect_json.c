@@ -102,6 +102,8 @@ static void put_head(ckpt_buffer *b, const ckpt_inspection *in)
 		put_string(b, ckpt_checkpoint_metadata_value(cp, i));
 	}
 	ckpt_buffer_printf(b, "},\n  \"model\": %s,\n", in->model.json ? in->model.json : "null");
+	if (in->tokenizer)
+		ckpt_buffer_printf(b, "  \"tokenizer\": {\"kind\": \"%s\", \"size\": %llu},\n", in->tokenizer, (unsigned long long)in->tokenizer_size);
 }
 
 static bool flush(ckpt_buffer *b, size_t at, ckpt_error *err)

@@ -74,6 +74,8 @@ static int seeds(const char *path, const char *out)
 	if (json) {
 		spill(out, ends(path, n, ".index.json") ? "index" : "config", base, data, length);
 		spill(out, "json", base, data, length);
+		spill(out, "tokenizer", base, data, length);
+		spill(out, "text", base, data, length);
 	} else {
 		static const char *const whole[] = {"open", "save", "scan"};
 		for (int i = 0; i < 3; i++) spill(out, whole[i], base, data, length);

@@ -16,7 +16,6 @@
 #include "../../lib/hub/inner.h"
 #include "../../lib/json.h"
 #include "../../lib/limits.h"
-#include "../../lib/text/steps.h"
 #include "../../lib/text/text.h"
 #include "../../lib/utf8.h"
 
@@ -402,6 +401,17 @@ static void run_tokenizer(const uint8_t *data, size_t length)
 	ckpt_tokenizer_free(t);
 }
 
+/* The character that stands for a byte: printable ones of Latin-1 for themselves, the others in turn from U+0100. */
+static uint32_t byte_char(unsigned byte)
+{
+	uint32_t next = 0x100;
+	for (unsigned b = 0;; b++) {
+		bool own = (b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
+		if (b == byte) return own ? b : next;
+		next += !own;
+	}
+}
+
 /* GPT-2's steps over a vocabulary of all bytes and a few merges. */
 static ckpt_tokenizer *all_bytes(void)
 {
@@ -411,7 +421,7 @@ static ckpt_tokenizer *all_bytes(void)
 	                    "\"model\":{\"type\":\"BPE\",\"vocab\":{");
 	for (unsigned i = 0; i < 256; i++) {
 		char c[4];
-		ckpt_json_write_string(&b, c, ckpt_utf8_encode(ckpt_byte_char((uint8_t)i), c), false);
+		ckpt_json_write_string(&b, c, ckpt_utf8_encode(byte_char(i), c), false);
 		ckpt_buffer_printf(&b, ":%u,", i);
 	}
 	ckpt_buffer_str(&b, "\"he\":256,\"ll\":257,\"hell\":258,\"aa\":259,\"aaaa\":260},\"merges\":[\"h e\",\"l l\",\"he ll\",\"a a\",\"aa aa\"]}}");
