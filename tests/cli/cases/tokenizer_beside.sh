@@ -5,7 +5,7 @@ printf '[PAD]\n[UNK]\n[CLS]\n[SEP]\nhello\n##s\n!\n' >a/vocab.txt
 ckpt tokenize a 'Hellos!' 'hello you' --padding
 ckpt inspect a | tail -n 1
 ckpt inspect a --json 2>/dev/null | grep '"tokenizer"'
-ckpt reconfigure a b --vocab-size 4 --quiet --no-sync
+ckpt reconfigure a b --vocab-size 4 --no-sync >/dev/null
 printf 'hello\377' >text
 code ckpt tokenize a @text
 mkdir c
