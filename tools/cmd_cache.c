@@ -80,7 +80,7 @@ static bool list_table(cache_run *c)
 	bool ok = count == 0 || ckpt_table_print(t, stdout, &c->call->terminal, true, c->err);
 	ckpt_table_free(t);
 	ckpt_bytes_text((double)sum, text, sizeof text);
-	if (ok && !c->call->quiet) printf("%zu repositories, %s\n", count, text);
+	if (ok && !c->call->quiet) printf("%zu repositor%s, %s\n", count, count == 1 ? "y" : "ies", text);
 	return ok;
 }
 

@@ -23,11 +23,17 @@ struct ckpt_digest {
 	unsigned char block[STEP];
 };
 
+/* Enough for the next block? The last one may be short. */
+static bool enough(const ckpt_digest *d, uint64_t at)
+{
+	return d->cancelled || d->ready >= d->size || d->ready - at >= STEP;
+}
+
 /* Bytes that may be read beyond `at`; 0: cancelled. */
 static uint64_t await(ckpt_digest *d, uint64_t at)
 {
 	pthread_mutex_lock(&d->mutex);
-	while (d->ready <= at && !d->cancelled) pthread_cond_wait(&d->more, &d->mutex);
+	while (!enough(d, at)) pthread_cond_wait(&d->more, &d->mutex);
 	uint64_t left = d->cancelled ? 0 : d->ready - at;
 	pthread_mutex_unlock(&d->mutex);
 	return left;
