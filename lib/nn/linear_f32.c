@@ -134,6 +134,7 @@ static void few_rows(const ckpt_nn *nn, const ckpt_nn_product *p)
 		while (t < tickets) {
 			uint64_t next = __atomic_fetch_add(&ticket, 1, __ATOMIC_RELAXED), first = t * NB;
 			size_t count = p->n - first < NB ? (size_t)(p->n - first) : NB;
+			if (count < NB) memset(sums, 0, sizeof sums); /* a whole row of sums is activated, not all of it kept */
 			for (size_t j = 0; j < count; j += DOT_N)
 				dot_run(nn->kernels, p, first + j, count - j < DOT_N ? count - j : DOT_N,
 				        j + DOT_N < count ? first + j + DOT_N : next * NB, &block, sums[0] + j);
