@@ -2,7 +2,7 @@
 #
 # Parsers: what reads bytes that a stranger may have written.
 
-/^File/ {file = $2; gsub("\047", "", file)}
+/^File/ {file = $2; gsub("\047", "", file); if (match(file, /(^|\/)(lib|formats|tools)\//)) file = substr(file, RSTART + (substr(file, RSTART, 1) == "/"))}
 /^Lines/ && file {
 	split($2, part, /[:%]/)
 	if (!(file in lines) || part[2] * $4 / 100 > hit[file]) {lines[file] = $4; hit[file] = part[2] * $4 / 100}
