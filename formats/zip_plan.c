@@ -83,7 +83,7 @@ ckpt_zip_plan *ckpt_zip_plan_new(const char *prefix, ckpt_error *err)
 	ckpt_zip_plan *z = calloc(1, sizeof *z);
 	archive *a = calloc(1, sizeof *a);
 	char *copy = NULL;
-	if (asprintf(&copy, prefix ? "%s/" : "", prefix) < 0) copy = NULL;
+	if (asprintf(&copy, "%s%s", prefix ? prefix : "", prefix ? "/" : "") < 0) copy = NULL;
 	ckpt_layout *layout = ckpt_layout_new(err);
 	if (!z || !a || !copy || !layout) {
 		if (layout) ckpt_fail_nomem(err);

@@ -68,7 +68,7 @@ TARGET static void tile(size_t rows, size_t k, const float *a, const float *w, s
 	memset(c, 0, CKPT_NN_MB * CKPT_NN_NB * sizeof *c);
 	for (size_t i = 0, taken; i < rows; i += taken) {
 		size_t left = rows - i;
-		taken = left % MR == 0 ? MR : left % MR_REST == 0 ? MR_REST : 4;
+		taken = left % MR == 0 ? (size_t)MR : left % MR_REST == 0 ? (size_t)MR_REST : 4;
 		for (size_t j = 0; j < CKPT_NN_NB; j += 2 * VL)
 			for (size_t k0 = 0; k0 < k; k0 += CKPT_NN_CHUNK) {
 				size_t n = k - k0 < CKPT_NN_CHUNK ? k - k0 : CKPT_NN_CHUNK;
