@@ -404,6 +404,7 @@ bool ckpt_pickle_read(const uint8_t *data, size_t length, const ckpt_pickle_opti
 	if (!ok && cut && m.ran_out)
 		ckpt_fail_limit(&reason, "bytes of a pickle: more than", most, "pickle-bytes", most);
 	if (options->record_event) tell_events(&m);
+	if (options->ran_out) *options->ran_out = !ok && m.ran_out;
 	if (ok)
 		*out = m.result;
 	else if (err)

@@ -43,6 +43,7 @@ typedef struct ckpt_pickle_options {
 	 * Nothing is refused for its name then. NULL: names classed dangerous are refused, as are the other events. */
 	void (*record_event)(void *user, const ckpt_pickle_event *event);
 	void *user;
+	bool *ran_out; /* set to whether it failed because the bytes came to an end; NULL: not asked */
 } ckpt_pickle_options;
 
 typedef struct ckpt_pickle_result {

@@ -57,6 +57,7 @@ struct ckpt_scan {
 	ckpt_limits limits; /* resolved */
 	bool tar;           /* of torch 0.1: its members are pickles with data between them, its persistent ids numbers */
 	bool unread;        /* these bytes no loader runs: harm in them is hidden, not done */
+	bool ran_out;       /* the last pickle came to the end of its bytes without STOP */
 	bool failed;        /* memory ran out */
 };
 

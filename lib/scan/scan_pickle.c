@@ -136,8 +136,9 @@ bool ckpt_scan_pickle(ckpt_scan *s, const uint8_t *data, size_t length, const ch
 	ckpt_pickle_result result = {0};
 	ckpt_error err = {0};
 	ckpt_pickle_options options = {.arena = &arena, .limits = s->limits, .record = record, .base = base,
-	                               .persistent = on_persistent, .record_event = on_event, .user = &r};
+	                               .persistent = on_persistent, .record_event = on_event, .user = &r, .ran_out = &s->ran_out};
 	*consumed = 0;
+	s->ran_out = false;
 	bool ok = false, worth = true;
 	if (probing) { /* once in silence: most bytes that look like a pickle are none */
 		ok = ckpt_pickle_read(data, length, &options, &result, &err);
@@ -207,9 +208,9 @@ uint64_t ckpt_scan_stacked(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t
 
 void ckpt_scan_search(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record)
 {
-	enum { TRIES = 20000, FOUND = 4096 };
+	enum { TRIES = 20000, FOUND = 4096, LONG = 16 };
 	const uint64_t most = (uint64_t)256 << 20;
-	size_t length, tries = 0, found = 0;
+	size_t length, tries = 0, found = 0, longer = 0;
 	if (offset >= end) return;
 	ckpt_mapping *m = window(s, f, offset, end, most, &length);
 	if (!m) return;
@@ -222,7 +223,10 @@ void ckpt_scan_search(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end,
 		if (binary_start(p)) {
 			size_t rest = length - i < ((size_t)1 << 20) ? length - i : (size_t)1 << 20;
 			tries++;
-			if (ckpt_scan_pickle(s, p, rest, record, offset + i, true, &consumed)) {
+			bool is = ckpt_scan_pickle(s, p, rest, record, offset + i, true, &consumed);
+			if (s->ran_out && rest < length - i && longer++ < LONG)
+				is = ckpt_scan_pickle(s, p, length - i, record, offset + i, true, &consumed);
+			if (is) {
 				found++;
 				if (!s->tar) /* whose members are pickles with data between them */
 					ckpt_scan_add(s, CKPT_FOUND_HIDDEN_PICKLE, record, offset + i, NULL, NULL, NULL, false,
@@ -232,7 +236,7 @@ void ckpt_scan_search(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end,
 		i += consumed ? consumed : 1;
 	}
 	close_window(s, m);
-	if (tries == TRIES || found == FOUND || end - offset > most)
+	if (tries == TRIES || found == FOUND || longer > LONG || end - offset > most)
 		ckpt_scan_add(s, CKPT_FOUND_LIMIT, record, UINT64_MAX, NULL, NULL, NULL, false,
 		              "%llu unaccounted bytes are too many to search all of them", (unsigned long long)(end - offset));
 }

@@ -61,16 +61,45 @@ static void scan_pickle_record(ckpt_scan *s, const uint8_t *data, size_t length,
 	}
 }
 
-/* A header of a .npy array that says its items are objects: a pickle follows. */
-static void scan_array(ckpt_scan *s, const uint8_t *data, size_t length, const char *name)
+/* A header of a .npy array that says its items are objects: a pickle follows. more: there are further bytes than these. */
+static void scan_array(ckpt_scan *s, const uint8_t *data, size_t length, const char *name, bool more)
 {
 	if (length < 10 || memcmp(data, "\x93NUMPY", 6) != 0) return;
 	size_t header = data[6] == 1 ? (size_t)(data[8] | data[9] << 8) + 10
 	                             : length < 12 ? length : (size_t)(data[8] | data[9] << 8 | data[10] << 16) + 12;
 	if (header > length) header = length;
 	if (!memmem(data, header, "'|O'", 4) && !memmem(data, header, "'O'", 3)) return;
+	s->ran_out = more; /* all of it is wanted before anything is said */
+	if (more) return;
 	ckpt_scan_add(s, CKPT_FOUND_OBJECT_ARRAY, name, header, NULL, NULL, NULL, false, "an array of objects: a pickle follows its header");
 	scan_pickle_record(s, data + header, length - header, name, false);
+}
+
+/* The beginning tells what most records are. What is a pickle beyond that is read on, up to the limit for one. */
+static void probe_record(ckpt_scan *s, ckpt_source *raw, const ckpt_zip_entry *e, const char *name, ckpt_error *err)
+{
+	uint64_t most = e->size < s->limits.pickle_bytes ? e->size : s->limits.pickle_bytes, n = (uint64_t)1 << 20;
+	bool more = true;
+	while (more) {
+		if (n > most) n = most;
+		uint8_t *data = malloc((size_t)n + 1);
+		if (!data) s->failed = true;
+		more = data && ckpt_source_read(raw, 0, (size_t)n, data, err);
+		s->ran_out = false;
+		if (more && ends_in(e, ".npy"))
+			scan_array(s, data, (size_t)n, name, n < most);
+		else if (more)
+			scan_pickle_record(s, data, (size_t)n, name, true);
+		free(data);
+		more = more && s->ran_out && n < e->size;
+		if (more && n == most) {
+			ckpt_scan_add(s, CKPT_FOUND_LIMIT, name, UINT64_MAX, NULL, NULL, NULL, false,
+			              "a pickle of more than %llu bytes; the limit pickle-bytes is %llu", (unsigned long long)most,
+			              (unsigned long long)s->limits.pickle_bytes);
+			return;
+		}
+		n *= 16;
+	}
 }
 
 static void scan_record(ckpt_scan *s, ckpt_zip *z, const ckpt_zip_entry *e, const char *name)
@@ -85,22 +114,13 @@ static void scan_record(ckpt_scan *s, ckpt_zip *z, const ckpt_zip_entry *e, cons
 		}
 		scan_pickle_record(s, b.data, b.length, name, false);
 	} else {
-		const uint64_t most = (uint64_t)1 << 20; /* the beginning tells what it is */
 		uint8_t head[2];
 		ckpt_source *source = ckpt_zip_source(z, e, &err), *raw = source;
 		uint32_t crc;
 		if (source) ckpt_source_get_check(source, &raw, &crc);
 		bool looks = source && e->size >= 4 && ckpt_source_read(raw, 0, 2, head, &err) &&
 		             ((head[0] == 0x80 && head[1] >= 1 && head[1] <= 5) || ends_in(e, ".npy") || !is_expected(e));
-		size_t n = e->size < most ? (size_t)e->size : (size_t)most;
-		uint8_t *data = looks ? malloc(n + 1) : NULL;
-		if (data && ckpt_source_read(raw, 0, n, data, &err)) {
-			if (ends_in(e, ".npy"))
-				scan_array(s, data, n, name);
-			else
-				scan_pickle_record(s, data, n, name, true);
-		}
-		free(data);
+		if (looks) probe_record(s, raw, e, name, &err);
 		ckpt_source_unref(source);
 		if (err.code)
 			ckpt_scan_add(s, err.code == CKPT_E_LIMIT ? CKPT_FOUND_LIMIT : CKPT_FOUND_NOT_LOOKED_AT, name, UINT64_MAX, NULL, NULL, NULL,

@@ -2,6 +2,8 @@
 #include "unit.h"
 
 #include "../../lib/ckpt.h"
+#include "../../lib/checked.h"
+#include "../../lib/crc.h"
 #include "../../lib/scan/scan.h"
 
 #include <stdio.h>
@@ -107,6 +109,46 @@ static void another_look_does_not_hide_a_pickle(void)
 	expect("brace.bin", TEXT("S'12345{'\n0cos\nsystem\n(S'id'\ntR."), CKPT_DANGEROUS, "CKPT-P001");
 }
 
+/* A stored zip of one record, which is called as tensor data is. */
+static size_t zip_of(uint8_t *out, const uint8_t *data, size_t length)
+{
+	static const char name[] = "archive/data/0";
+	size_t n = sizeof name - 1, at = 0;
+	uint32_t crc = ckpt_crc32(0, data, length);
+	uint8_t head[30] = "PK\3\4\x14", entry[46] = "PK\1\2\x14\0\x14", end[22] = "PK\5\6";
+	ckpt_put32(head + 14, crc);
+	ckpt_put32(head + 18, (uint32_t)length);
+	ckpt_put32(head + 22, (uint32_t)length);
+	head[26] = (uint8_t)n;
+	memcpy(entry + 16, head + 14, 12);
+	entry[28] = (uint8_t)n;
+	end[8] = end[10] = 1;
+	ckpt_put32(end + 12, (uint32_t)(sizeof entry + n));
+	ckpt_put32(end + 16, (uint32_t)(sizeof head + n + length));
+	const struct {
+		const void *bytes;
+		size_t length;
+	} parts[] = {{head, sizeof head}, {name, n}, {data, length}, {entry, sizeof entry}, {name, n}, {end, sizeof end}};
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i++].length) memcpy(out + at, parts[i].bytes, parts[i].length);
+	return at;
+}
+
+static void padding_does_not_hide_a_call(void)
+{
+	static const char call[] = "0cos\nsystem\nX\2\0\0\0id\x85R.";
+	size_t pad = (size_t)3 << 20, length = 7 + pad + sizeof call - 1;
+	uint8_t *pickle = calloc(1, length), *zip = malloc(length + 1024);
+	CU_ASSERT_FATAL(pickle && zip);
+	memcpy(pickle, "\x80\2X", 3);
+	ckpt_put32(pickle + 3, (uint32_t)pad);
+	memset(pickle + 7, 'a', pad);
+	memcpy(pickle + 7 + pad, call, sizeof call - 1);
+	size_t n = zip_of(zip, pickle, length);
+	expect("padded.pt", zip, n, CKPT_DANGEROUS, "CKPT-P011");
+	free(pickle);
+	free(zip);
+}
+
 static void arrays_of_training_states_are_known(void)
 {
 	expect("call.bin", TEXT("\x80\x02}X\1\0\0\0acnumpy\ndtype\nX\2\0\0\0f8K\0K\1\x87Rs."), CKPT_MALFORMED, "CKPT-F001");
@@ -178,6 +220,7 @@ static const unit_case cases[] = {
 	{"configs_are_judged", configs_are_judged},
 	{"nothing_hides_behind_many_findings", nothing_hides_behind_many_findings},
 	{"another_look_does_not_hide_a_pickle", another_look_does_not_hide_a_pickle},
+	{"padding_does_not_hide_a_call", padding_does_not_hide_a_call},
 	{"arrays_of_training_states_are_known", arrays_of_training_states_are_known},
 	{"real_files_are_not_accused", real_files_are_not_accused},
 	{"the_manual_lists_every_kind", the_manual_lists_every_kind},
