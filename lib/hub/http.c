@@ -153,7 +153,8 @@ void ckpt_http_read_header(ckpt_http_answer *a, char **location, const char *lin
 	} else if (named(line, length, "Content-Length", &v, &n) && number(v, n, &u)) {
 		a->length = u;
 	} else if (named(line, length, "Content-Range", &v, &n) && n > 6 && !strncasecmp(v, "bytes ", 6)) {
-		size_t digits = strspn(v + 6, "0123456789");
+		size_t digits = 0;
+		while (6 + digits < n && v[6 + digits] >= '0' && v[6 + digits] <= '9') digits++;
 		if (number(v + 6, digits, &u)) a->from = u;
 		const char *slash = memchr(v, '/', n);
 		if (slash && number(slash + 1, n - (size_t)(slash + 1 - v), &u)) a->total = u;
