@@ -64,13 +64,53 @@ bool ckpt_hub_make_folders(const char *path, bool last_too, ckpt_error *err)
 	return ok;
 }
 
+/* Up to size bytes, less only at the end of the file; -1 with errno. */
+static ssize_t read_whole(int fd, void *data, size_t size)
+{
+	size_t done = 0;
+	while (done < size) {
+		ssize_t n = read(fd, (char *)data + done, size - done);
+		if (n < 0 && errno == EINTR) continue;
+		if (n < 0) return -1;
+		if (n == 0) break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+static bool write_whole(int fd, const void *data, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = write(fd, (const char *)data + done, size - done);
+		if (n < 0 && errno == EINTR) continue;
+		if (n < 0) return false;
+		done += (size_t)n;
+	}
+	return true;
+}
+
+int ckpt_hub_open(const char *path, int flags, mode_t mode)
+{
+	int fd;
+	do
+		fd = open(path, flags | O_CLOEXEC, mode);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+ssize_t ckpt_hub_read_small(const char *path, char *text, size_t size)
+{
+	int fd = ckpt_hub_open(path, O_RDONLY | O_NONBLOCK, 0);
+	ssize_t n = fd >= 0 ? read_whole(fd, text, size) : -1;
+	if (fd >= 0) close(fd);
+	return n;
+}
+
 static bool holds(const char *path, const char *text)
 {
 	char found[512];
 	size_t length = strlen(text);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n = fd >= 0 ? read(fd, found, sizeof found) : -1;
-	if (fd >= 0) close(fd);
+	ssize_t n = ckpt_hub_read_small(path, found, sizeof found);
 	return n >= 0 && (size_t)n == length && memcmp(found, text, length) == 0;
 }
 
@@ -79,9 +119,9 @@ bool ckpt_hub_write_small(const char *path, const char *text, ckpt_error *err)
 	if (holds(path, text)) return true;
 	if (!ckpt_hub_make_folders(path, false, err)) return false;
 	char *temporary = ckpt_hub_path(err, "%s.%08lx.tmp", path, (unsigned long)getpid());
-	int fd = temporary ? open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666) : -1;
+	int fd = temporary ? ckpt_hub_open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666) : -1;
 	bool ok = fd >= 0;
-	if (ok && write(fd, text, strlen(text)) != (ssize_t)strlen(text)) ok = false;
+	if (ok && !write_whole(fd, text, strlen(text))) ok = false;
 	if (fd >= 0 && close(fd) < 0) ok = false;
 	if (ok && rename(temporary, path) < 0) ok = false;
 	if (!ok && temporary) {
@@ -108,10 +148,11 @@ bool ckpt_hub_read_ref(const char *folder, const char *revision, char commit[41]
 {
 	char text[64] = "";
 	char *path = ckpt_hub_path(NULL, "%s/refs/%s", folder, revision);
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-	if (fd >= 0) close(fd);
+	errno = ENOMEM;
+	ssize_t n = path ? ckpt_hub_read_small(path, text, sizeof text - 1) : -1;
+	int why = n < 0 ? errno : 0;
 	free(path);
+	errno = why;
 	if (n < 40) return false;
 	text[strcspn(text, "\r\n")] = '\0'; /* other programs may have written a newline */
 	if (strlen(text) != 40 || !ckpt_hub_is_hash(text)) return false;
@@ -129,11 +170,11 @@ bool ckpt_hub_has(const char *path, uint64_t size)
 static bool copy_file(const char *from, const char *to)
 {
 	char block[1 << 15];
-	int in = open(from, O_RDONLY | O_CLOEXEC), out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	int in = ckpt_hub_open(from, O_RDONLY, 0), out = in < 0 ? -1 : ckpt_hub_open(to, O_WRONLY | O_CREAT | O_EXCL, 0666);
 	bool ok = out >= 0;
 	for (ssize_t n = 1; ok && n > 0;) {
-		n = read(in, block, sizeof block);
-		ok = n >= 0 && write(out, block, (size_t)n) == n;
+		n = read_whole(in, block, sizeof block);
+		ok = n >= 0 && write_whole(out, block, (size_t)n);
 	}
 	if (in >= 0) close(in);
 	if (out >= 0 && (fsync(out) < 0 || close(out) < 0)) ok = false;
@@ -225,7 +266,7 @@ int ckpt_hub_lock(ckpt_hub *hub, const char *repo, const char *hash, ckpt_error 
 	bool said = false;
 	if (!path || !ckpt_hub_make_folders(path, false, err)) goto done;
 	mode_t mask = umask(0); /* several users may share the cache; Python gives its locks this mode too */
-	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0664);
+	fd = ckpt_hub_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0664);
 	umask(mask);
 	if (fd < 0) ckpt_fail_errno(err, errno, "cannot open the lock '%s'", path);
 	for (unsigned waited = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0; waited += 100) {

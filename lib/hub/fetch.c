@@ -117,7 +117,7 @@ static bool receive(download *d, const char *url, const char *commit)
 static bool open_partial(download *d, const char *path, bool force)
 {
 	struct stat st;
-	d->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+	d->fd = ckpt_hub_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
 	if (d->fd < 0) return fail_write(d, errno);
 	if (fstat(d->fd, &st) < 0 || !S_ISREG(st.st_mode)) return ckpt_fail(d->err, CKPT_E_IO, "'%s' is no file", path);
 	uint64_t found = (uint64_t)st.st_size;

@@ -165,10 +165,8 @@ static char *find_token(const char *asked)
 		add_hf_home(&path);
 		ckpt_buffer_str(&path, "/token");
 	}
-	int fd = path.data ? open(path.data, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+	ssize_t n = path.data ? ckpt_hub_read_small(path.data, text, sizeof text - 1) : 0;
 	text[n > 0 ? n : 0] = '\0';
-	if (fd >= 0) close(fd);
 	ckpt_buffer_free(&path);
 	return trimmed(text);
 }

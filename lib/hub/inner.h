@@ -113,7 +113,10 @@ char *ckpt_hub_path(ckpt_error *err, const char *format, ...) __attribute__((for
 bool ckpt_hub_make_folders(const char *path, bool last_too, ckpt_error *err);
 bool ckpt_hub_write_small(const char *path, const char *text, ckpt_error *err); /* whole or not at all; unchanged is left */
 bool ckpt_hub_tag(const ckpt_hub *hub, ckpt_error *err);                        /* CACHEDIR.TAG */
-/* The commit that refs/REVISION names; false without an error when there is none. */
+int ckpt_hub_open(const char *path, int flags, mode_t mode); /* with O_CLOEXEC, again after a signal */
+/* The first bytes of a small file, size at most: how many, or -1 with errno. */
+ssize_t ckpt_hub_read_small(const char *path, char *text, size_t size);
+/* The commit that refs/REVISION names; false when there is none: with errno, which is 0 when the file holds no commit. */
 bool ckpt_hub_read_ref(const char *folder, const char *revision, char commit[41]);
 /* snapshots/COMMIT/FILE -> ../../blobs/HASH. Where links are not wanted or not possible a fresh blob is moved there and
  * an older one copied, as Python does; a file of its own that is there already is kept, unless the blob is fresh. */

@@ -30,16 +30,21 @@ static void *grow(void *array, size_t *count, size_t size, ckpt_error *err)
 	return last;
 }
 
-static FTS *walk(const char *folder)
-{
-	char *const roots[] = {(char *)(uintptr_t)folder, NULL};
-	return fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-}
-
 static bool is_folder(const char *path)
 {
 	struct stat st;
 	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* NULL in tree, and success, when there is no such folder. */
+static bool walk(const char *folder, FTS **tree, ckpt_error *err)
+{
+	char *const roots[] = {(char *)(uintptr_t)folder, NULL};
+	*tree = NULL;
+	if (!folder) return false;
+	if (!is_folder(folder)) return true;
+	*tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	return *tree || ckpt_fail_errno(err, errno, "cannot read '%s'", folder);
 }
 
 /* ---- reading ---- */
@@ -65,8 +70,8 @@ static int by_name(const void *a, const void *b)
 static bool read_blobs(ckpt_store_repo *r, ckpt_error *err)
 {
 	char *path = ckpt_hub_path(err, "%s/blobs", r->folder);
-	FTS *tree = path && is_folder(path) ? walk(path) : NULL;
-	bool ok = path != NULL;
+	FTS *tree;
+	bool ok = walk(path, &tree, err);
 	for (FTSENT *e; ok && tree && (e = fts_read(tree));) {
 		if (e->fts_level > 1) fts_set(tree, e, FTS_SKIP);
 		else if (e->fts_level == 1 && (e->fts_info == FTS_F || e->fts_info == FTS_SL)) ok = read_blob(r, e, err);
@@ -112,8 +117,8 @@ static bool read_file(ckpt_store_repo *r, const FTSENT *e, size_t revision, cons
 static bool read_snapshots(ckpt_store_repo *r, ckpt_error *err)
 {
 	char *path = ckpt_hub_path(err, "%s/snapshots", r->folder);
-	FTS *tree = path && is_folder(path) ? walk(path) : NULL;
-	bool ok = path != NULL;
+	FTS *tree;
+	bool ok = walk(path, &tree, err);
 	size_t revision = SIZE_MAX;
 	for (FTSENT *e; ok && tree && (e = fts_read(tree));) {
 		if (e->fts_level == 1 && e->fts_info == FTS_D) {
@@ -133,14 +138,18 @@ static bool read_snapshots(ckpt_store_repo *r, ckpt_error *err)
 static bool read_refs(ckpt_store_repo *r, ckpt_error *err)
 {
 	char *path = ckpt_hub_path(err, "%s/refs", r->folder), commit[41];
-	FTS *tree = path && is_folder(path) ? walk(path) : NULL;
+	FTS *tree;
 	ckpt_buffer names = {0};
-	bool ok = path != NULL;
+	bool ok = walk(path, &tree, err);
 	ckpt_buffer_str(&names, "");
 	for (FTSENT *e; ok && tree && (e = fts_read(tree));) {
 		if (e->fts_info != FTS_F || e->fts_level < 1) continue;
 		const char *name = e->fts_path + strlen(path) + 1;
-		if (!ckpt_hub_read_ref(r->folder, name, commit)) continue;
+		if (!ckpt_hub_read_ref(r->folder, name, commit)) {
+			/* what it names must not be taken for unused */
+			if (errno && errno != ENOENT) ok = ckpt_fail_errno(err, errno, "cannot read '%s'", e->fts_path);
+			continue;
+		}
 		size_t at = revision_of(r, commit, err);
 		ok = at != SIZE_MAX;
 		if (ok) r->revisions[at].named = true;
@@ -153,8 +162,8 @@ static bool read_refs(ckpt_store_repo *r, ckpt_error *err)
 	return ok && r->refs;
 }
 
-/* "models--org--name" -> "org/name"; NULL for another folder. */
-static char *name_of(const char *folder)
+/* "models--org--name" -> "org/name"; NULL in name, and success, for another folder. */
+static bool name_of(const char *folder, char **name, ckpt_error *err)
 {
 	static const char *const kinds[] = {"models--", "datasets--", "spaces--"};
 	ckpt_buffer b = {0};
@@ -168,14 +177,16 @@ static char *name_of(const char *folder)
 			c += gap;
 		}
 	}
-	if (!b.failed) return b.data;
-	ckpt_buffer_free(&b);
-	return NULL;
+	bool ok = ckpt_buffer_ok(&b, err);
+	if (!ok) ckpt_buffer_free(&b);
+	*name = b.data;
+	return ok;
 }
 
 static bool read_repo(const ckpt_hub *hub, ckpt_store *s, const char *folder, ckpt_error *err)
 {
-	char *name = name_of(folder);
+	char *name;
+	if (!name_of(folder, &name, err)) return false;
 	if (!name) return true;
 	ckpt_store_repo *r = grow(&s->repos, &s->count, sizeof *r, err);
 	if (!r) {
@@ -271,7 +282,7 @@ bool ckpt_store_check(const ckpt_store_repo *r, const ckpt_store_blob *b, bool *
 	*right = false;
 	if (b->missing || !ckpt_hub_is_hash(b->name)) return true;
 	char *path = ckpt_hub_path(err, "%s/blobs/%s", r->folder, b->name);
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	int fd = path ? ckpt_hub_open(path, O_RDONLY | O_NONBLOCK, 0) : -1;
 	bool ok = fd >= 0 && fstat(fd, &st) == 0;
 	if (path && !ok) ckpt_fail_errno(err, errno, "cannot read '%s'", path);
 	if (ok) {
@@ -289,9 +300,9 @@ bool ckpt_store_check(const ckpt_store_repo *r, const ckpt_store_blob *b, bool *
 static bool remove_tree(const char *folder, ckpt_error *err)
 {
 	if (!is_folder(folder)) return access(folder, F_OK) != 0 || ckpt_fail(err, CKPT_E_IO, "'%s' is no folder", folder);
-	FTS *tree = walk(folder);
-	bool ok = tree || ckpt_fail_errno(err, errno, "cannot read '%s'", folder);
-	for (FTSENT *e; ok && (e = fts_read(tree));) {
+	FTS *tree;
+	bool ok = walk(folder, &tree, err);
+	for (FTSENT *e; ok && tree && (e = fts_read(tree));) {
 		if (e->fts_info == FTS_D) continue;
 		bool gone = (e->fts_info == FTS_DP || e->fts_info == FTS_DNR ? rmdir(e->fts_path) : unlink(e->fts_path)) == 0;
 		if (!gone && errno != ENOENT) ok = ckpt_fail_errno(err, errno, "cannot remove '%s'", e->fts_path);
@@ -308,12 +319,12 @@ bool ckpt_store_remove(const ckpt_hub *hub, const ckpt_store_repo *r, ckpt_error
 	return ok;
 }
 
-/* Whether a process holds the lock of what this blob will be. */
+/* Whether a process holds the lock of what this blob will be; when that cannot be known, it does. */
 static bool is_busy(const ckpt_hub *hub, const ckpt_store_repo *r, const char *blob)
 {
 	char *path = ckpt_hub_path(NULL, "%s/.locks%s/%.*s.lock", hub->cache, strrchr(r->folder, '/'), (int)strcspn(blob, "."), blob);
-	int fd = path ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
-	bool busy = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	int fd = path ? ckpt_hub_open(path, O_RDWR | O_NOFOLLOW, 0) : -1;
+	bool busy = fd >= 0 ? flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK : !path || errno != ENOENT;
 	if (fd >= 0) close(fd);
 	free(path);
 	return busy;
