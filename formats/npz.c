@@ -4,9 +4,9 @@
  *  2. the zip directory
  *
  * Reading: the strict reader proves that the archive has one reading only (zip_read.h), and minizip, which lists the
- * members and inflates their headers, has to agree with it. Data stay where they are: a stored member is a range of the
- * file, a deflated one is inflated on first use. minizip 1.1 takes 64-bit sizes and offsets for 4294967295; so stored
- * members beyond 4 GiB are read without it, and deflated ones are refused.
+ * members, has to agree with it. Data stay where they are: a stored member is a range of the file, a deflated one is
+ * inflated on first use. minizip 1.1 takes 64-bit sizes and offsets for 4294967295; so stored members beyond 4 GiB are
+ * taken without its word, and deflated ones are refused.
  * Writing: stored members, one after the other, dated 1980-01-01, so that equal tensors give equal bytes. minizip does
  * not write them: when memory runs out in its writer it uses what it did not get.
  */
@@ -21,6 +21,7 @@
 #include "zip_read.h"
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #define MEMBER_SUFFIX ".npy"
 enum {
@@ -98,15 +99,29 @@ static bool check_member(reader *r, ckpt_error *err)
 	return true;
 }
 
-/* The first bytes of a deflated member. */
+/* The first bytes of a deflated member. minizip, when it gets no memory for zlib, loses what it has. */
 static bool inflate_head(reader *r, size_t length, void *destination, ckpt_error *err)
 {
-	int status = unzOpenCurrentFile(r->archive);
-	if (status != UNZ_OK) return ckpt_minizip_fail(&r->io, status, err, "minizip cannot open the member");
-	int got = unzReadCurrentFile(r->archive, destination, (unsigned)length);
-	unzCloseCurrentFile(r->archive); /* verifies the CRC only after the last byte */
-	if (got == (int)length) return true;
-	return ckpt_minizip_fail(&r->io, got < 0 ? got : UNZ_BADZIPFILE, err, "the member's deflate stream is corrupt");
+	const ckpt_zip_entry *e = r->entry;
+	uint8_t packed[4096];
+	int status = Z_OK;
+	bool readable = true;
+	z_stream z = {.next_out = destination, .avail_out = (unsigned)length};
+	if (inflateInit2(&z, -MAX_WBITS) != Z_OK) return ckpt_fail_nomem(err);
+	for (uint64_t at = 0; readable && status == Z_OK && z.avail_out && at < e->packed;) {
+		const uint64_t left = e->packed - at;
+		const size_t n = left < sizeof packed ? (size_t)left : sizeof packed;
+		readable = ckpt_file_read(r->context->file, e->data + at, n, packed, err);
+		if (!readable) break;
+		at += n;
+		z.next_in = packed;
+		z.avail_in = (unsigned)n;
+		status = inflate(&z, Z_SYNC_FLUSH);
+	}
+	inflateEnd(&z);
+	if (!readable || !z.avail_out) return readable;
+	if (status == Z_MEM_ERROR) return ckpt_fail_nomem(err);
+	return ckpt_fail(err, CKPT_E_FORMAT, "the member's deflate stream is corrupt");
 }
 
 static bool read_head(void *from, size_t length, void *destination, ckpt_error *err)
