@@ -12,6 +12,7 @@ void ckpt_added_free(ckpt_added *a)
 	free(a->items);
 	ckpt_trie_free(a->trie);
 	ckpt_trie_free(a->trie + 1);
+	ckpt_trie_free(&a->names);
 	*a = (ckpt_added){0};
 }
 
@@ -35,11 +36,13 @@ static bool read_one(ckpt_tokenizer *t, const ckpt_json *v, ckpt_added_token *a,
 	if (!content || ckpt_json_get_kind(content) != CKPT_JSON_STRING || !number || !ckpt_json_u64(number, &id))
 		return ckpt_fail(err, CKPT_E_FORMAT, "an added token has no content or no id");
 	const char *text = ckpt_json_string(content);
-	uint32_t known = t->model.vocabulary.edges ? ckpt_trie_find(&t->model.vocabulary, text, strlen(text)) : CKPT_TRIE_NONE;
-	if (known != CKPT_TRIE_NONE && known != id)
+	uint32_t known;
+	bool there = ckpt_tokenizer_find(t, text, &known);
+	if (there && known != id)
 		return ckpt_fail(err, CKPT_E_FORMAT, "the added token \"%.80s\" has the id %llu, in the vocabulary it is %u", text,
 		                 (unsigned long long)id, known);
-	if (known == CKPT_TRIE_NONE && !ckpt_text_model_add(&t->model, text, id, err)) return false;
+	if (!there && !ckpt_text_model_name(&t->model, text, id, err)) return false;
+	if (!there && !ckpt_trie_add(&t->added.names, text, strlen(text), (uint32_t)id)) return ckpt_fail_nomem(err);
 	*a = (ckpt_added_token){
 		.content = t->model.strings[id],
 		.id = (uint32_t)id,
@@ -80,7 +83,7 @@ bool ckpt_added_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err)
 	ckpt_added *a = &t->added;
 	ckpt_work_text w = {0};
 	size_t count = 0;
-	if (!ckpt_trie_init(a->trie) || !ckpt_trie_init(a->trie + 1)) return ckpt_fail_nomem(err);
+	if (!ckpt_trie_init(a->trie) || !ckpt_trie_init(a->trie + 1) || !ckpt_trie_init(&a->names)) return ckpt_fail_nomem(err);
 	if (!v || ckpt_json_get_kind(v) != CKPT_JSON_ARRAY) return true;
 	for (const ckpt_json *e = ckpt_json_child(v); e; e = ckpt_json_next(e)) count++;
 	a->items = calloc(count ? count : 1, sizeof *a->items);

@@ -34,21 +34,26 @@ static bool room_for(ckpt_text_model *m, uint64_t id, ckpt_error *err)
 	return true;
 }
 
+bool ckpt_text_model_name(ckpt_text_model *m, const char *text, uint64_t id, ckpt_error *err)
+{
+	if (!room_for(m, id, err)) return ckpt_error_prefix(err, "the token \"%.80s\"", text);
+	if (m->strings[id])
+		return ckpt_fail(err, CKPT_E_FORMAT, "the tokens \"%.80s\" and \"%.80s\" both have the id %llu", m->strings[id], text,
+		                 (unsigned long long)id);
+	m->strings[id] = ckpt_arena_copy(&m->arena, text, strlen(text));
+	if (!m->strings[id]) return ckpt_fail_nomem(err);
+	m->count++;
+	return true;
+}
+
 bool ckpt_text_model_add(ckpt_text_model *m, const char *text, uint64_t id, ckpt_error *err)
 {
 	size_t length = strlen(text);
 	if (!m->vocabulary.edges && !ckpt_trie_init(&m->vocabulary)) return ckpt_fail_nomem(err);
-	if (!room_for(m, id, err)) return ckpt_error_prefix(err, "the token \"%.80s\"", text);
 	if (ckpt_trie_find(&m->vocabulary, text, length) != CKPT_TRIE_NONE)
 		return ckpt_fail(err, CKPT_E_FORMAT, "the token \"%.80s\" is there twice", text);
-	if (m->strings[id])
-		return ckpt_fail(err, CKPT_E_FORMAT, "the tokens \"%.80s\" and \"%.80s\" both have the id %llu", m->strings[id], text,
-		                 (unsigned long long)id);
-	m->strings[id] = ckpt_arena_copy(&m->arena, text, length);
-	if (!m->strings[id] || !ckpt_trie_add(&m->vocabulary, text, length, (uint32_t)id)) return ckpt_fail_nomem(err);
-	if (length > m->longest) m->longest = length;
-	m->count++;
-	return true;
+	if (!ckpt_text_model_name(m, text, id, err)) return false;
+	return ckpt_trie_add(&m->vocabulary, text, length, (uint32_t)id) || ckpt_fail_nomem(err);
 }
 
 bool ckpt_text_model_ready(ckpt_text_model *m, const char *unk, ckpt_error *err)

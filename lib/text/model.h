@@ -10,10 +10,9 @@ typedef enum ckpt_model_kind { CKPT_WORDPIECE, CKPT_BPE, CKPT_UNIGRAM, CKPT_WORD
 typedef struct ckpt_text_model {
 	ckpt_model_kind kind;
 	ckpt_arena arena;
-	ckpt_trie vocabulary;   /* string to id */
-	const char **strings;   /* by id; NULL: no such id */
+	ckpt_trie vocabulary;   /* string to id, of what words are made of */
+	const char **strings;   /* by id, added tokens too; NULL: no such id */
 	size_t ids, count;      /* one more than the greatest id; how many there are */
-	size_t longest;         /* bytes of the longest string */
 	uint32_t unk;           /* CKPT_TRIE_NONE: none */
 	const char *prefix, *suffix; /* of words' later and last parts; "" when there is none */
 	uint64_t max_chars;     /* WordPiece */
@@ -40,6 +39,8 @@ typedef struct ckpt_word_tokens {
 void ckpt_text_model_free(ckpt_text_model *m);
 /* Adds a string to the vocabulary; refuses ids that leave far more gaps than there are strings, and duplicates. */
 bool ckpt_text_model_add(ckpt_text_model *m, const char *text, uint64_t id, ckpt_error *err);
+/* The string of an id that is no part of the vocabulary, so that no word becomes it: an added token. */
+bool ckpt_text_model_name(ckpt_text_model *m, const char *text, uint64_t id, ckpt_error *err);
 /* The `model` of tokenizer.json. */
 bool ckpt_text_model_read(ckpt_text_model *m, const ckpt_json *v, ckpt_error *err);
 /* Once all strings are there: looks up what the models need. */

@@ -83,7 +83,9 @@ const char *ckpt_tokenizer_token(const ckpt_tokenizer *t, uint64_t id)
 
 bool ckpt_tokenizer_find(const ckpt_tokenizer *t, const char *token, uint32_t *id)
 {
-	uint32_t found = ckpt_trie_find(&t->model.vocabulary, token, strlen(token));
+	size_t length = strlen(token);
+	uint32_t found = ckpt_trie_find(&t->model.vocabulary, token, length);
+	if (found == CKPT_TRIE_NONE) found = ckpt_trie_find(&t->added.names, token, length);
 	if (found != CKPT_TRIE_NONE) *id = found;
 	return found != CKPT_TRIE_NONE;
 }

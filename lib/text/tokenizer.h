@@ -16,6 +16,7 @@ typedef struct ckpt_added {
 	ckpt_added_token *items;
 	size_t count;
 	ckpt_trie trie[2];  /* content to place in items */
+	ckpt_trie names;    /* content to id, of those that are not in the model's vocabulary */
 	bool begins[2][256]; /* whether any begins with this byte */
 } ckpt_added;
 

@@ -89,6 +89,20 @@ static void bpe_and_unigram(void)
 	expect(UNIGRAM, "xyab", NULL, NULL, 3, (uint32_t[]){1, 0, 3});
 }
 
+/* What is added is found in the text alone: no part of a word becomes it, whatever its id. */
+static void added_tokens_are_no_vocabulary(void)
+{
+#define ADDED(id) "{\"added_tokens\":[{\"id\":" #id ",\"content\":\"ab\",\"single_word\":true,\"normalized\":false}],\"model\":{"
+	static const char *const models[] = {
+		ADDED(5000) "\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"u\",0],[\"a\",-1],[\"b\",-2],[\"c\",-3]]}}",
+		ADDED(5000) "\"type\":\"WordPiece\",\"unk_token\":\"u\",\"vocab\":{\"u\":0,\"a\":1,\"b\":2,\"c\":3}}}",
+		ADDED(5000) "\"type\":\"BPE\",\"ignore_merges\":true,\"vocab\":{\"u\":0,\"a\":1,\"b\":2,\"c\":3},\"merges\":[]}}"};
+	for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+		expect(models[i], "abc", NULL, NULL, 3, (uint32_t[]){1, 2, 3});
+		expect(models[i], "ab", NULL, NULL, 1, (uint32_t[]){5000});
+	}
+}
+
 static void decoded(const char *json, const uint32_t *ids, size_t count, bool skip, const char *wanted)
 {
 	ckpt_error err = {0};
@@ -176,7 +190,7 @@ static void hostile(void)
 
 static const unit_case cases[] = {
 	{"WordPiece, templates, truncation", wordpiece}, {"spans, padding, invalid UTF-8", spans}, {"BPE and Unigram", bpe_and_unigram},
-	{"decoders", decode}, {"characters for bytes", byte_chars}, {"tries", tries}, {"hostile files, cut at every byte", hostile}, {0},
+	{"added tokens are no vocabulary", added_tokens_are_no_vocabulary}, {"decoders", decode}, {"characters for bytes", byte_chars}, {"tries", tries}, {"hostile files, cut at every byte", hostile}, {0},
 };
 
 const unit_suite unit_text = {"text", cases};
