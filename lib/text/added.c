@@ -59,7 +59,7 @@ static bool read_one(ckpt_tokenizer *t, const ckpt_json *v, ckpt_added_token *a,
 static bool normal_form(ckpt_tokenizer *t, const ckpt_added_token *a, ckpt_work_text *w, ckpt_error *err)
 {
 	size_t length = strlen(a->content);
-	ckpt_pieces_clear(&w->now);
+	ckpt_work_begin(w, length);
 	ckpt_aligned_put(&w->now.text, a->content, length, (ckpt_span){0, 0});
 	if (w->now.text.failed || !ckpt_pieces_add(&w->now, 0, length, UINT32_MAX)) return ckpt_fail_nomem(err);
 	return !a->normalized || ckpt_normalize(&t->normalizer, w, err);

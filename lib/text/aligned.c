@@ -16,6 +16,10 @@ void ckpt_aligned_free(ckpt_aligned *a)
 static bool reserve(ckpt_aligned *a, size_t length)
 {
 	if (a->failed) return false;
+	if (a->most && length > a->most - a->length) {
+		a->failed = a->too_long = true;
+		return false;
+	}
 	if (a->room - a->length >= length) return true;
 	size_t room = a->room ? a->room * 2 : 256;
 	if (room < a->length + length) room = a->length + length;

@@ -12,12 +12,13 @@ typedef struct ckpt_span {
 	uint32_t from, to; /* bytes of the original */
 } ckpt_span;
 
-/* Start with {0}. failed stays set once memory ran out. */
+/* Start with {0}. failed is set once memory ran out, or the text would have become longer than `most`. */
 typedef struct ckpt_aligned {
 	char *text;
 	ckpt_span *spans; /* one a byte of text */
 	size_t length, room;
-	bool failed;
+	size_t most; /* 0: no limit */
+	bool failed, too_long;
 } ckpt_aligned;
 
 /* A run of the text; token: the added token that it is, or UINT32_MAX. */

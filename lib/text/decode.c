@@ -242,7 +242,7 @@ static void strip(const ckpt_step *s, const ckpt_strings *in, ckpt_strings *out)
 	}
 }
 
-static bool replace(const ckpt_step *s, const ckpt_strings *in, ckpt_strings *out, ckpt_matcher *m, ckpt_error *err)
+static bool replace(const ckpt_step *s, const ckpt_strings *in, ckpt_strings *out, size_t most, ckpt_matcher *m, ckpt_error *err)
 {
 	size_t length;
 	bool good = true;
@@ -256,6 +256,9 @@ static bool replace(const ckpt_step *s, const ckpt_strings *in, ckpt_strings *ou
 			if (!good || !found) break;
 			ckpt_buffer_add(&b, text + done_to, begin - done_to);
 			ckpt_buffer_str(&b, s->text);
+			if (b.length > most)
+				good = ckpt_fail(err, CKPT_E_LIMIT, "the decoders make more than %zu bytes of the tokens, 64 for each of theirs and 1 MiB",
+				                 most);
 			done_to = from = end;
 			uint32_t c;
 			if (begin == end) from += end < length ? ckpt_utf8_decode(text + end, length - end, &c) : 1;
@@ -268,7 +271,7 @@ static bool replace(const ckpt_step *s, const ckpt_strings *in, ckpt_strings *ou
 	return good;
 }
 
-static bool step(const ckpt_step *s, const ckpt_strings *in, ckpt_strings *out, ckpt_matcher *m, ckpt_error *err)
+static bool step(const ckpt_step *s, const ckpt_strings *in, ckpt_strings *out, size_t most, ckpt_matcher *m, ckpt_error *err)
 {
 	switch (s->kind) {
 	case CKPT_DECODE_WORDPIECE: wordpiece(s, in, out); break;
@@ -278,7 +281,7 @@ static bool step(const ckpt_step *s, const ckpt_strings *in, ckpt_strings *out, 
 	case CKPT_DECODE_FALLBACK: byte_fallback(in, out); break;
 	case CKPT_DECODE_FUSE: ckpt_strings_add(out, in->text.data ? in->text.data : "", in->text.length); break;
 	case CKPT_DECODE_STRIP: strip(s, in, out); break;
-	case CKPT_DECODE_REPLACE: return replace(s, in, out, m, err);
+	case CKPT_DECODE_REPLACE: return replace(s, in, out, most, m, err);
 	default: return ckpt_fail(err, CKPT_E_UNSUPPORTED, "this step is no decoder");
 	}
 	return true;
@@ -286,9 +289,10 @@ static bool step(const ckpt_step *s, const ckpt_strings *in, ckpt_strings *out, 
 
 bool ckpt_decode_steps(const ckpt_steps *steps, ckpt_strings *tokens, ckpt_matcher *matcher, ckpt_error *err)
 {
+	const size_t most = ckpt_steps_most(tokens->text.length);
 	for (size_t i = 0; i < steps->count; i++) {
 		ckpt_strings out = {0};
-		bool good = step(steps->items + i, tokens, &out, matcher, err) && ckpt_buffer_ok(&out.text, err);
+		bool good = step(steps->items + i, tokens, &out, most, matcher, err) && ckpt_buffer_ok(&out.text, err);
 		ckpt_strings_free(tokens);
 		*tokens = out;
 		if (!good) return false;

@@ -187,8 +187,7 @@ static bool encode_text(ckpt_encoder *e, const char *text, size_t length, uint32
 	if (bad != SIZE_MAX) return ckpt_fail(err, CKPT_E_FORMAT, "the text is no UTF-8 at byte %zu", bad);
 	if (length > UINT32_MAX / 8) return ckpt_fail(err, CKPT_E_LIMIT, "the text has %zu bytes, at most %u can be read at once", length, UINT32_MAX / 8);
 	if (!count_chars(e, text, length, &ascii, err)) return false;
-	ckpt_pieces_clear(&w->now);
-	ckpt_pieces_clear(&w->next);
+	ckpt_work_begin(w, length);
 	for (size_t i = 0, n; i < length; i += n) {
 		uint32_t c;
 		n = (unsigned char)text[i] < 0x80 ? 1 : ckpt_utf8_decode(text + i, length - i, &c);

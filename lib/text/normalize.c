@@ -261,8 +261,21 @@ void ckpt_work_swap(ckpt_work_text *w)
 	w->next = now;
 }
 
+void ckpt_work_begin(ckpt_work_text *w, size_t length)
+{
+	ckpt_pieces_clear(&w->now);
+	ckpt_pieces_clear(&w->next);
+	w->now.text.most = w->next.text.most = ckpt_steps_most(length);
+	w->now.text.failed = w->next.text.failed = w->changes.failed = false;
+	w->now.text.too_long = w->next.text.too_long = false;
+}
+
 bool ckpt_work_ok(const ckpt_work_text *w, ckpt_error *err)
 {
+	const ckpt_aligned *text = &w->next.text;
+	if (text->too_long)
+		return ckpt_fail(err, CKPT_E_LIMIT, "the steps of the tokenizer make more than %zu bytes of the text, 64 for each of its own and "
+		                 "1 MiB", text->most);
 	return (!w->next.text.failed && !w->changes.failed) || ckpt_fail_nomem(err);
 }
 

@@ -71,9 +71,16 @@ void ckpt_steps_free(ckpt_steps *steps);
 typedef struct ckpt_work_text {
 	ckpt_pieces now, next;
 	ckpt_changes changes;
-	ckpt_aligned spare;
 	ckpt_matcher *matcher;
 } ckpt_work_text;
+
+/* What steps may make of a text of so many bytes: more than any of the usual ones does, since a file may replace what it likes. */
+static inline size_t ckpt_steps_most(size_t length)
+{
+	return 64 * length + (1 << 20);
+}
+/* Empties w for a text of so many bytes. */
+void ckpt_work_begin(ckpt_work_text *w, size_t length);
 
 /* Every text piece of w->now through the normalisers, or through one. */
 bool ckpt_normalize(const ckpt_steps *steps, ckpt_work_text *w, ckpt_error *err);
@@ -81,7 +88,7 @@ bool ckpt_normalize_step(const ckpt_step *step, ckpt_work_text *w, ckpt_error *e
 /* Every text piece of w->now through the pre-tokenisers. */
 bool ckpt_pre_tokenize(const ckpt_steps *steps, ckpt_work_text *w, ckpt_error *err);
 void ckpt_work_swap(ckpt_work_text *w);
-/* Whether all went well with the memory of w->next. */
+/* Whether all went well with w->next: with its memory, and its length. */
 bool ckpt_work_ok(const ckpt_work_text *w, ckpt_error *err);
 
 /* Tokens, in turn, to text. */

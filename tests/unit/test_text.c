@@ -128,6 +128,34 @@ static void decode(void)
 	decoded(UNIGRAM, (uint32_t[]){4, 5, 1, 2}, 4, false, "ab a");
 }
 
+/* Steps that double a text 40 times are stopped long before memory is. */
+static void steps_are_bounded(void)
+{
+	static const char twice[] = "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aa\"}";
+	static const char *const kinds[][2] = {{"normalizer", "normalizers"}, {"decoder", "decoders"}};
+	for (int k = 0; k < 2; k++) {
+		ckpt_buffer b = {0}, plain = {0};
+		ckpt_error err = {0};
+		ckpt_encoding got = {0};
+		ckpt_buffer_printf(&b, "{\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"a\",\"vocab\":{\"a\":0}},\"%s\":{\"type\":"
+		                   "\"Sequence\",\"%s\":[", kinds[k][0], kinds[k][1]);
+		for (int i = 0; i < 40; i++) ckpt_buffer_printf(&b, "%s%s", i ? "," : "", twice);
+		ckpt_buffer_str(&b, "]}}");
+		ckpt_tokenizer *t = ckpt_tokenizer_read(b.data, b.length, &err);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+		ckpt_encoder *e = ckpt_encoder_new(t, &err);
+		bool good = k ? ckpt_decode(e, (uint32_t[]){0}, 1, false, &plain, &err) : ckpt_encode(e, "a", 1, NULL, 0, NULL, &got, &err);
+		CU_ASSERT_FALSE(good);
+		CU_ASSERT_EQUAL(err.code, CKPT_E_LIMIT);
+		CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "1048640 bytes"));
+		ckpt_encoding_free(&got);
+		ckpt_buffer_free(&plain);
+		ckpt_buffer_free(&b);
+		ckpt_encoder_free(e);
+		ckpt_tokenizer_free(t);
+	}
+}
+
 static void byte_chars(void)
 {
 	for (int b = 0; b < 256; b++) CU_ASSERT_EQUAL(ckpt_char_byte(ckpt_byte_char((uint8_t)b)), b);
@@ -190,7 +218,7 @@ static void hostile(void)
 
 static const unit_case cases[] = {
 	{"WordPiece, templates, truncation", wordpiece}, {"spans, padding, invalid UTF-8", spans}, {"BPE and Unigram", bpe_and_unigram},
-	{"added tokens are no vocabulary", added_tokens_are_no_vocabulary}, {"decoders", decode}, {"characters for bytes", byte_chars}, {"tries", tries}, {"hostile files, cut at every byte", hostile}, {0},
+	{"added tokens are no vocabulary", added_tokens_are_no_vocabulary}, {"decoders", decode}, {"steps are bounded", steps_are_bounded}, {"characters for bytes", byte_chars}, {"tries", tries}, {"hostile files, cut at every byte", hostile}, {0},
 };
 
 const unit_suite unit_text = {"text", cases};
