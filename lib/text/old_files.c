@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../error.h"
+#include "trie.h"
 
 /* Qwen2's split; the others' is the one of ByteLevel. */
 #define QWEN2_PATTERN                                                                                                  \
@@ -44,6 +45,7 @@ typedef struct additions {
 	const ckpt_text_files *files;
 	const ckpt_tokenizer *base; /* without them */
 	bool mask_left;             /* a mask token that is a mere string takes the space in front */
+	ckpt_trie specials, added;  /* the contents of both; added: to their ids */
 	ckpt_buffer text;
 	ckpt_error *err;
 } additions;
@@ -68,27 +70,41 @@ static void put_added(additions *a, const char *content, uint64_t id, const ckpt
 static bool put_special(additions *a, const ckpt_json *v, bool left)
 {
 	const char *content = content_of(v);
-	const ckpt_json *added = content ? member(a->files->added, content) : NULL;
-	uint32_t known;
-	uint64_t id;
+	uint32_t id;
 	if (!content) return true;
-	if (ckpt_tokenizer_find(a->base, content, &known)) id = known;
-	else if (!added || !ckpt_json_u64(added, &id))
+	if (!ckpt_tokenizer_find(a->base, content, &id) && (id = ckpt_trie_find(&a->added, content, strlen(content))) == CKPT_TRIE_NONE)
 		return ckpt_fail(a->err, CKPT_E_FORMAT, "the special token \"%.80s\" is neither in the vocabulary nor in added_tokens.json", content);
 	put_added(a, content, id, v, true, left);
 	return true;
 }
 
-static bool is_special(const ckpt_text_files *f, const char *content)
+static const ckpt_json *items_of(const ckpt_json *array)
 {
-	for (int i = 0; i < SPECIAL_NAMES; i++) {
-		const char *s = content_of(special(f, special_names[i]));
-		if (s && !strcmp(s, content)) return true;
+	return array && ckpt_json_get_kind(array) == CKPT_JSON_ARRAY ? ckpt_json_child(array) : NULL;
+}
+
+static bool note_special(additions *a, const ckpt_json *v)
+{
+	const char *content = content_of(v);
+	return !content || ckpt_trie_add(&a->specials, content, strlen(content), 0) || ckpt_fail_nomem(a->err);
+}
+
+/* Both lists may be long, and each is asked for the members of the other. */
+static bool index_both(additions *a, const ckpt_json *more)
+{
+	if (!ckpt_trie_init(&a->specials) || !ckpt_trie_init(&a->added)) return ckpt_fail_nomem(a->err);
+	for (int i = 0; i < SPECIAL_NAMES; i++)
+		if (!note_special(a, special(a->files, special_names[i]))) return false;
+	for (const ckpt_json *e = items_of(more); e; e = ckpt_json_next(e))
+		if (!note_special(a, e)) return false;
+	for (const ckpt_json *e = a->files->added ? ckpt_json_child(a->files->added) : NULL; e; e = ckpt_json_next(e)) {
+		uint64_t id;
+		const char *content = ckpt_json_key(e);
+		if (!ckpt_json_u64(e, &id) || id > INT32_MAX)
+			return ckpt_fail(a->err, CKPT_E_FORMAT, "the id of the added token \"%.80s\" is no whole number below 2^31", content);
+		if (!ckpt_trie_add(&a->added, content, strlen(content), (uint32_t)id)) return ckpt_fail_nomem(a->err);
 	}
-	const ckpt_json *more = special(f, "additional_special_tokens");
-	for (const ckpt_json *e = more && ckpt_json_get_kind(more) == CKPT_JSON_ARRAY ? ckpt_json_child(more) : NULL; e; e = ckpt_json_next(e))
-		if (content_of(e) && !strcmp(content_of(e), content)) return true;
-	return false;
+	return true;
 }
 
 static bool put_decoder(additions *a, const ckpt_json *decoder)
@@ -107,14 +123,15 @@ static bool put_all(additions *a)
 {
 	const ckpt_json *decoder = member(a->files->config, "added_tokens_decoder"), *more = special(a->files, "additional_special_tokens");
 	if (decoder && ckpt_json_get_kind(decoder) == CKPT_JSON_OBJECT && ckpt_json_child(decoder)) return put_decoder(a, decoder);
+	if (!index_both(a, more)) return false;
 	for (int i = 0; i < SPECIAL_NAMES; i++)
 		if (!put_special(a, special(a->files, special_names[i]), a->mask_left && i == SPECIAL_NAMES - 1)) return false;
-	for (const ckpt_json *e = more && ckpt_json_get_kind(more) == CKPT_JSON_ARRAY ? ckpt_json_child(more) : NULL; e; e = ckpt_json_next(e))
+	for (const ckpt_json *e = items_of(more); e; e = ckpt_json_next(e))
 		if (!put_special(a, e, false)) return false;
 	for (const ckpt_json *e = a->files->added ? ckpt_json_child(a->files->added) : NULL; e; e = ckpt_json_next(e)) {
-		uint64_t id;
-		if (!ckpt_json_u64(e, &id)) return ckpt_fail(a->err, CKPT_E_FORMAT, "the id of the added token \"%.80s\" is no whole number", ckpt_json_key(e));
-		if (!is_special(a->files, ckpt_json_key(e))) put_added(a, ckpt_json_key(e), id, NULL, false, false);
+		const char *content = ckpt_json_key(e);
+		if (ckpt_trie_find(&a->specials, content, strlen(content)) != CKPT_TRIE_NONE) continue;
+		put_added(a, content, ckpt_trie_find(&a->added, content, strlen(content)), NULL, false, false);
 	}
 	return true;
 }
@@ -133,6 +150,8 @@ static ckpt_tokenizer *finish(ckpt_buffer *b, const ckpt_tokenizer *base, const 
 		if (ckpt_buffer_ok(b, err)) t = ckpt_tokenizer_read(b->data, b->length, err);
 	}
 	ckpt_buffer_free(&a.text);
+	ckpt_trie_free(&a.specials);
+	ckpt_trie_free(&a.added);
 	return t;
 }
 
@@ -268,7 +287,10 @@ static bool put_front(ckpt_buffer *b, const ckpt_text_files *f, const ckpt_token
 	if (!ckpt_tokenizer_find(base, token, &id)) return ckpt_fail(err, CKPT_E_FORMAT, "the token \"%.80s\" is not in the vocabulary", token);
 	ckpt_buffer t = {0};
 	put_string(&t, token);
-	if (!ckpt_buffer_ok(&t, err)) return false;
+	if (!ckpt_buffer_ok(&t, err)) {
+		ckpt_buffer_free(&t);
+		return false;
+	}
 	ckpt_buffer_printf(b, "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":%s,\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],", t.data);
 	ckpt_buffer_printf(b, "\"pair\":[{\"SpecialToken\":{\"id\":%s,\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
 	                      "{\"SpecialToken\":{\"id\":%s,\"type_id\":1}},{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}],", t.data, t.data);

@@ -64,6 +64,8 @@ static bool read_part(ckpt_tokenizer *t, ckpt_part *p, const ckpt_json *v, const
 
 static bool new_parts(ckpt_tokenizer *t, ckpt_template *x, size_t count, ckpt_error *err)
 {
+	enum { MOST = 64 }; /* each is looked up among all special tokens */
+	if (count > MOST) return ckpt_fail(err, CKPT_E_LIMIT, "a template has %zu parts, at most %d are read", count, MOST);
 	if (x->count) return ckpt_fail(err, CKPT_E_UNSUPPORTED, "there are two templates, which ckpt does not know");
 	x->parts = ckpt_arena_alloc(&t->arena, (count + 1) * sizeof *x->parts);
 	x->count = count;

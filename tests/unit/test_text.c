@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../lib/text/old_files.h"
 #include "../../lib/text/steps.h"
 #include "../../lib/text/text.h"
 #include "../../lib/text/trie.h"
@@ -206,6 +207,14 @@ static void hostile(void)
 	refused("{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}},\"normalizer\":{\"type\":\"Magic\"}}", "Magic");
 	refused("{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}},\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"}}", "trie");
 	refused("{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}},\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Removed\"}}", "pattern");
+	ckpt_buffer parts = {0};
+	for (int i = 0; i < 65; i++) ckpt_buffer_printf(&parts, "%s{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}", i ? "," : "");
+	ckpt_buffer_str(&parts, "],\"pair\":[],\"special_tokens\":{}},\"model\":{\"type\":\"WordLevel\",\"vocab\":{}}}");
+	char *many = NULL;
+	CU_ASSERT_FATAL(asprintf(&many, "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[%s", parts.data) > 0);
+	refused(many, "65 parts, at most 64");
+	free(many);
+	ckpt_buffer_free(&parts);
 	size_t n = strlen(WORDPIECE);
 	for (size_t i = 0; i < n; i++) {
 		ckpt_error err = {0};
@@ -216,9 +225,38 @@ static void hostile(void)
 	}
 }
 
+/* Two long lists that are looked up in each other: each token special, found once, at its id. */
+static void long_lists_of_special_tokens(void)
+{
+	enum { COUNT = 20000 };
+	ckpt_buffer lines = {0}, added = {0}, special = {0};
+	ckpt_error err = {0};
+	uint32_t id;
+	ckpt_buffer_str(&lines, "[UNK]\n[CLS]\n[SEP]\na\n");
+	for (int i = 0; i < COUNT; i++) {
+		ckpt_buffer_printf(&added, "%s\"t%d\":%d", i ? "," : "{", i, i + 4);
+		ckpt_buffer_printf(&special, "%s\"t%d\"", i ? "," : "{\"additional_special_tokens\":[", i);
+	}
+	ckpt_buffer_str(&added, "}");
+	ckpt_buffer_str(&special, "]}");
+	ckpt_json *a = ckpt_json_parse(added.data, added.length, 8, &err), *s = ckpt_json_parse(special.data, special.length, 8, &err);
+	CU_ASSERT_FATAL(a && s);
+	ckpt_tokenizer *t = ckpt_tokenizer_from_lines(&(ckpt_text_files){.vocabulary = &lines, .special = s, .added = a}, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+	CU_ASSERT_EQUAL(ckpt_tokenizer_size(t), COUNT + 4);
+	CU_ASSERT_TRUE(ckpt_tokenizer_find(t, "t19999", &id) && id == COUNT + 3);
+	ckpt_tokenizer_free(t);
+	ckpt_json_free(a);
+	ckpt_json_free(s);
+	ckpt_buffer_free(&lines);
+	ckpt_buffer_free(&added);
+	ckpt_buffer_free(&special);
+}
+
 static const unit_case cases[] = {
 	{"WordPiece, templates, truncation", wordpiece}, {"spans, padding, invalid UTF-8", spans}, {"BPE and Unigram", bpe_and_unigram},
-	{"added tokens are no vocabulary", added_tokens_are_no_vocabulary}, {"decoders", decode}, {"steps are bounded", steps_are_bounded}, {"characters for bytes", byte_chars}, {"tries", tries}, {"hostile files, cut at every byte", hostile}, {0},
+	{"added tokens are no vocabulary", added_tokens_are_no_vocabulary}, {"decoders", decode}, {"steps are bounded", steps_are_bounded}, {"characters for bytes", byte_chars}, {"tries", tries}, {"hostile files, cut at every byte", hostile},
+	{"long lists of special tokens", long_lists_of_special_tokens}, {0},
 };
 
 const unit_suite unit_text = {"text", cases};
