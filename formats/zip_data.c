@@ -194,8 +194,8 @@ void ckpt_zip_bytes_free(ckpt_zip_bytes *b)
 
 typedef struct distant_source {
 	ckpt_source base;
-	ckpt_zip zip; /* as much of it as locating needs: nothing of the directory but this entry and where the next one is */
-	ckpt_zip_entry entries[2];
+	ckpt_zip zip; /* as much of it as locating needs: nothing of the directory */
+	ckpt_zip_entry entry;
 	char *name;
 	pthread_mutex_t lock;
 	bool located;
@@ -206,9 +206,9 @@ static bool distant_read(const ckpt_source *s, uint64_t offset, size_t length, v
 	distant_source *d = (distant_source *)s;
 	pthread_mutex_lock(&d->lock);
 	bool ok = d->located;
-	if (!ok && ckpt_zip_locate(&d->zip, &d->entries[0], &d->entries[0], err)) ok = d->located = true;
+	if (!ok && ckpt_zip_locate(&d->zip, &d->entry, &d->entry, err)) ok = d->located = true;
 	pthread_mutex_unlock(&d->lock);
-	uint64_t at = d->entries[0].data;
+	uint64_t at = d->entry.data;
 	return ok && ckpt_file_fetch(d->zip.file, at + offset, length, at + s->length, err) &&
 	       ckpt_file_read(d->zip.file, at + offset, length, destination, err);
 }
@@ -233,14 +233,9 @@ static ckpt_source *distant_source_new(const ckpt_zip *z, const ckpt_zip_entry *
 		return NULL;
 	}
 	d->name = name;
-	d->entries[0] = *e;
-	d->entries[0].name = name;
-	d->entries[1].at = ckpt_zip_next_of(z, e);
-	d->zip = (ckpt_zip){.file = ckpt_file_ref(z->file),
-	                    .directory = z->directory,
-	                    .file_size = z->file_size,
-	                    .entries = d->entries,
-	                    .count = 2};
+	d->entry = *e;
+	d->entry.name = name;
+	d->zip = (ckpt_zip){.file = ckpt_file_ref(z->file), .directory = z->directory, .file_size = z->file_size};
 	pthread_mutex_init(&d->lock, NULL);
 	return &d->base;
 }

@@ -29,8 +29,6 @@ bool ckpt_zip_check_locals(ckpt_zip *z, ckpt_error *err);
 /* The entry with its `data`: of a remote archive local headers are looked at when they are needed, each against its entry,
  * but not what lies between the records. */
 bool ckpt_zip_locate(const ckpt_zip *z, const ckpt_zip_entry *e, ckpt_zip_entry *out, ckpt_error *err);
-/* Where something else may begin again behind the header of e. */
-uint64_t ckpt_zip_next_of(const ckpt_zip *z, const ckpt_zip_entry *e);
 /* The two 64-bit sizes or the offset that a zip64 extra field holds, taken for those of the three that are 0xffffffff
  * in the header. want: bit 0 size, bit 1 packed, bit 2 offset. */
 bool ckpt_zip_extra64(const uint8_t *extra, size_t length, unsigned want, uint64_t *size, uint64_t *packed,

@@ -92,9 +92,10 @@ static bool check_stated(const ckpt_zip *z, ckpt_zip_entry *e, const uint8_t *h,
 	return true;
 }
 
-/* Header of e; the record may use the file up to `next`. Sets e->data. */
-static bool check_header(const ckpt_zip *z, ckpt_zip_entry *e, window *w, uint64_t next, size_t ahead, ckpt_error *err)
+/* Header of e; the record may use the file up to e->next. Sets e->data. */
+static bool check_header(const ckpt_zip *z, ckpt_zip_entry *e, window *w, size_t ahead, ckpt_error *err)
 {
+	const uint64_t next = e->next;
 	size_t length = LOCAL + e->name_length;
 	if (next - e->at < length) {
 		e->faulty = true;
@@ -164,10 +165,10 @@ static bool is_descriptor(const ckpt_zip_entry *e, const uint8_t *p, size_t leng
 	return ckpt_le64(p + 4) == e->packed && ckpt_le64(p + 12) == e->size;
 }
 
-/* What lies between the end of e's data and `next` must be its descriptor, or nothing. */
-static bool check_gap(const ckpt_zip *z, ckpt_zip_entry *e, window *w, uint64_t next, size_t ahead, ckpt_error *err)
+/* What lies between the end of e's data and e->next must be its descriptor, or nothing. */
+static bool check_gap(const ckpt_zip *z, ckpt_zip_entry *e, window *w, size_t ahead, ckpt_error *err)
 {
-	uint64_t end = e->data + e->packed, gap = next - end;
+	uint64_t end = e->data + e->packed, gap = e->next - end;
 	if (gap == 0) return true;
 	if ((e->flags & FLAG_DESCRIPTOR) && (gap == 12 || gap == 16 || gap == 20 || gap == 24)) {
 		const uint8_t *p = look(w, end, (size_t)gap, ahead, err);
@@ -190,27 +191,21 @@ static bool check_first(const ckpt_zip *z, uint64_t first, ckpt_error *err)
 	                     (unsigned long long)first);
 }
 
-uint64_t ckpt_zip_next_of(const ckpt_zip *z, const ckpt_zip_entry *e)
-{
-	uint64_t next = z->directory;
-	for (size_t i = 0; i < z->count; i++)
-		if (z->entries[i].at > e->at && z->entries[i].at < next) next = z->entries[i].at;
-	return next;
-}
-
 bool ckpt_zip_locate(const ckpt_zip *z, const ckpt_zip_entry *e, ckpt_zip_entry *out, ckpt_error *err)
 {
-	*out = *e;
-	if (e->data || e->faulty) return true;
-	window *w = malloc(sizeof *w);
-	if (!w) return ckpt_fail_nomem(err);
-	w->file = z->file;
-	w->at = w->length = 0;
-	w->limit = z->directory;
-	bool ok = e->at < z->directory || ckpt_zip_fail(z, CKPT_ZIP_SIZES, e, e->at, err, "its offset lies in the directory");
-	ok = ok && check_header(z, out, w, ckpt_zip_next_of(z, e), SPARSE_READ, err);
-	free(w);
-	return ok;
+	ckpt_zip_entry found = *e;
+	if (!e->data && !e->faulty) {
+		window *w = malloc(sizeof *w);
+		if (!w) return ckpt_fail_nomem(err);
+		w->file = z->file;
+		w->at = w->length = 0;
+		w->limit = z->directory;
+		bool ok = check_header(z, &found, w, SPARSE_READ, err);
+		free(w);
+		if (!ok) return false; /* *out stays as it was, and so unlocated */
+	}
+	*out = found;
+	return true;
 }
 
 bool ckpt_zip_check_locals(ckpt_zip *z, ckpt_error *err)
@@ -219,10 +214,6 @@ bool ckpt_zip_check_locals(ckpt_zip *z, ckpt_error *err)
 	uint64_t checked = 0;
 	window *w = malloc(sizeof *w);
 	ckpt_zip_entry **sorted = sort_entries(z);
-	if (w && sorted && ckpt_file_is_remote(z->file)) { /* a request for each: see ckpt_zip_locate */
-		ok = true;
-		goto done;
-	}
 	if (!w || !sorted) {
 		ckpt_fail_nomem(err);
 		goto done;
@@ -230,10 +221,11 @@ bool ckpt_zip_check_locals(ckpt_zip *z, ckpt_error *err)
 	w->file = z->file;
 	w->at = w->length = 0;
 	w->limit = z->directory;
+	bool remote = ckpt_file_is_remote(z->file); /* then a header costs a request: see ckpt_zip_locate */
 	if (!check_first(z, z->count ? sorted[0]->at : z->directory, err)) goto done;
 	for (size_t i = 0; i < z->count; i++) {
 		ckpt_zip_entry *e = sorted[i];
-		uint64_t next = i + 1 < z->count && sorted[i + 1]->at < z->directory ? sorted[i + 1]->at : z->directory;
+		e->next = i + 1 < z->count && sorted[i + 1]->at < z->directory ? sorted[i + 1]->at : z->directory;
 		if (e->at >= z->directory) {
 			e->faulty = true;
 			if (!ckpt_zip_fail(z, CKPT_ZIP_SIZES, e, e->at, err,
@@ -242,14 +234,15 @@ bool ckpt_zip_check_locals(ckpt_zip *z, ckpt_error *err)
 				goto done;
 			continue;
 		}
+		if (remote) continue;
 		bool small = is_small(z, e, checked);
-		size_t ahead = small || next - e->at <= DENSE ? WINDOW : SPARSE_READ;
-		if (!check_header(z, e, w, next, ahead, err)) goto done;
+		size_t ahead = small || e->next - e->at <= DENSE ? WINDOW : SPARSE_READ;
+		if (!check_header(z, e, w, ahead, err)) goto done;
 		if (e->faulty) continue;
 		if (small && !check_small(z, e, w, ahead, err)) goto done;
 		if (small) checked += e->size;
 		/* the descriptor and the next header come with one read */
-		if (!check_gap(z, e, w, next, SPARSE_READ, err)) goto done;
+		if (!check_gap(z, e, w, SPARSE_READ, err)) goto done;
 	}
 	ok = true;
 done:

@@ -22,6 +22,7 @@ typedef struct ckpt_zip_entry {
 	uint32_t crc;    /* 0 beside data: not computed by the writer */
 	uint64_t at;     /* of the local header */
 	uint64_t data;   /* of the first byte of the record's data; 0 while unknown */
+	uint64_t next;   /* where something else begins: another record, or the directory */
 	uint64_t packed; /* bytes in the file */
 	uint64_t size;   /* bytes of the record */
 	uint16_t flags, method;

@@ -255,11 +255,44 @@ static void test_open(void)
 	stop(&s);
 }
 
+/* A torch file whose record data/0 has a local header that contradicts the directory: it opens, and every read says so. */
+static void test_archive(void)
+{
+	enum { HEADER = 1366, CRC = 14 };
+	server s;
+	ckpt_hub_options o = {0};
+	char endpoint[64], bytes[16];
+	ckpt_error err = {0};
+	size_t length = 0;
+	char *zip = unit_read(unit_data("data/fixtures/torch/views.pt"), &length);
+	CU_ASSERT_FATAL(zip && memcmp(zip + HEADER, "PK\3\4", 4) == 0);
+	for (int wrong = 0; wrong < 2; wrong++) {
+		start(&s, length);
+		memcpy(s.data, zip, length);
+		if (wrong) s.data[HEADER + CRC] ^= 1;
+		ckpt_hub *hub = connect_to(&s, &o, endpoint, sizeof endpoint);
+		ckpt_file *f = look(hub, &s, "x.pt", &err);
+		ckpt_checkpoint *cp = f ? ckpt_open_file(f, NULL, &err) : NULL;
+		CU_ASSERT_FATAL(cp != NULL && cp->count > 0);
+		for (int again = 0; again < 2; again++) {
+			err = (ckpt_error){0};
+			CU_ASSERT_EQUAL(ckpt_tensor_read(&cp->tensors[0], 0, 4, bytes, &err), !wrong);
+			if (wrong) CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "mismatch: CRC"));
+		}
+		ckpt_checkpoint_free(cp);
+		ckpt_file_unref(f);
+		ckpt_hub_free(hub);
+		stop(&s);
+	}
+	free(zip);
+}
+
 static const unit_case cases[] = {
 	{"reads", test_reads},
 	{"faults", test_faults},
 	{"a small file may come whole", test_small_whole},
 	{"a checkpoint from afar", test_open},
+	{"an archive from afar", test_archive},
 	{0},
 };
 const unit_suite unit_look = {"look", cases};
