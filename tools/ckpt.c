@@ -9,7 +9,6 @@
 
 #include "help.h"
 #include "hub.h"
-#include "hub_exit.h"
 #include "progress.h"
 #include "shared.h"
 #include "tool.h"

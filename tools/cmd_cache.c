@@ -5,9 +5,8 @@
 
 #include "../lib/hub/store.h"
 #include "../lib/json.h"
-#include "hub_exit.h"
+#include "hub.h"
 #include "number.h"
-#include "progress.h"
 #include "table.h"
 #include "tool.h"
 
@@ -245,25 +244,26 @@ static int make_room(cache_run *c, bool whole)
 
 /* ---- the command ---- */
 
-static void note(void *user, const char *text)
-{
-	ckpt_remark(user, "%s", text);
-}
-
 static int dispatch(cache_run *c)
 {
+	static const char *const verbs[] = {"ls", "verify", "prune", "rm"};
 	const char *verb = c->call->arguments[0];
+	bool known = false;
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) known = known || !strcmp(verb, verbs[i]);
+	if (!known) {
+		ckpt_fail(c->err, CKPT_E_USAGE, "'%s' is no verb of ckpt cache: ls, verify, rm and prune are", verb);
+		return CKPT_EXIT_BY_ERROR;
+	}
 	for (size_t i = 1; i < c->call->argument_count; i++) {
 		if (ckpt_store_find(&c->store, c->call->arguments[i])) continue;
 		ckpt_fail(c->err, CKPT_E_NOT_FOUND, "the cache %s has no '%s' (ckpt cache ls)", ckpt_hub_cache(c->hub), c->call->arguments[i]);
-		return 4;
+		return ckpt_hub_exit(CKPT_HUB_MISSING);
 	}
 	if (!strcmp(verb, "ls")) return list(c);
 	if (!strcmp(verb, "verify")) return verify(c);
 	if (!strcmp(verb, "prune")) return make_room(c, false);
-	if (!strcmp(verb, "rm") && c->call->argument_count > 1) return make_room(c, true);
-	ckpt_fail(c->err, CKPT_E_USAGE, !strcmp(verb, "rm") ? "ckpt cache %s needs the name of a repository"
-	                                                    : "'%s' is no verb of ckpt cache: ls, verify, rm and prune are", verb);
+	if (c->call->argument_count > 1) return make_room(c, true);
+	ckpt_fail(c->err, CKPT_E_USAGE, "ckpt cache rm needs the name of a repository");
 	return CKPT_EXIT_BY_ERROR;
 }
 
@@ -272,17 +272,9 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	ckpt_progress progress;
 	cache_run c = {.call = call, .o = call->options, .code = CKPT_EXIT_BY_ERROR, .err = err};
 	int code = CKPT_EXIT_BY_ERROR;
-	ckpt_progress_begin(&progress, call, "pulling");
-	ckpt_work work = ckpt_progress_work(&progress);
-	const ckpt_hub_options settings = {.cache_dir = c.o->cache_dir,
-	                                   .token = c.o->token,
-	                                   .note = note,
-	                                   .note_user = (void *)(uintptr_t)call,
-	                                   .progress = work.progress,
-	                                   .user = work.user};
-	c.hub = ckpt_hub_new(&settings, err);
+	c.hub = ckpt_hub_connect(call, &(ckpt_hub_options){.cache_dir = c.o->cache_dir, .token = c.o->token}, &progress, err);
 	if (c.hub && ckpt_store_read(c.hub, &c.store, err)) code = dispatch(&c);
-	ckpt_progress_end(&progress);
+	if (c.hub) ckpt_progress_end(&progress);
 	ckpt_buffer_free(&c.json);
 	ckpt_store_free(&c.store);
 	ckpt_hub_free(c.hub);

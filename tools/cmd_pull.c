@@ -4,7 +4,6 @@
 
 #include "../lib/json.h"
 #include "hub.h"
-#include "hub_exit.h"
 #include "number.h"
 #include "table.h"
 #include "tool.h"

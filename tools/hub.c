@@ -12,7 +12,6 @@
 #include "../formats/model_folder.h"
 #include "../lib/checkpoint.h"
 #include "../lib/model/arch.h"
-#include "hub_exit.h"
 #include "number.h"
 
 enum { CONFIG_MOST = 1 << 20 };
@@ -26,6 +25,27 @@ const ckpt_exit_code ckpt_hub_exits[] = {
 	{9, "there is not enough space on the disk for what is fetched"},
 	{0, NULL},
 };
+
+int ckpt_hub_exit(ckpt_hub_cause why)
+{
+	switch (why) {
+	case CKPT_HUB_MISSING:
+	case CKPT_HUB_ABSENT:
+		return 4;
+	case CKPT_HUB_REFUSED:
+		return 5;
+	case CKPT_HUB_OFFLINE:
+		return 6;
+	case CKPT_HUB_NETWORK:
+		return 7;
+	case CKPT_HUB_CORRUPT:
+		return 8;
+	case CKPT_HUB_SPACE:
+		return 9;
+	default:
+		return CKPT_EXIT_BY_ERROR;
+	}
+}
 
 static void note(void *user, const char *text)
 {
@@ -102,7 +122,7 @@ static bool explain(const ckpt_models *m, const char *text, unsigned how, const 
 	bool bare = !strstr(text, "://") && !strchr(text, '@');
 	const char *kinds = how & CKPT_MODELS_CONFIG ? ", folder or model type" : " or folder";
 	if (how & CKPT_MODELS_CONFIG) snprintf(types, sizeof types, " (%s)", ckpt_arch_list(list, sizeof list));
-	if (bare && cause == CKPT_HUB_MISSING && !strstr(why->text, "revision") && !strstr(why->text, "file"))
+	if (bare && cause == CKPT_HUB_MISSING)
 		return ckpt_fail(err, why->code, "there is no file%s '%s' here%s, and no model of that name at %s (or it is private)", kinds, text,
 		                 types, ckpt_hub_endpoint(m->hub));
 	if (bare && cause == CKPT_HUB_OFFLINE)
@@ -199,11 +219,14 @@ static bool look_config(ckpt_models *m, const ckpt_hub_id *id, const ckpt_hub_re
 	uint64_t size = ckpt_file_size(file);
 	char *text = size <= CONFIG_MOST ? malloc(size) : NULL;
 	bool ok = text && ckpt_file_read(file, 0, size, text, err);
-	if (!text) ckpt_fail(err, CKPT_E_LIMIT, "%s/config.json has %llu bytes", id->repo, (unsigned long long)size);
+	if (size > CONFIG_MOST)
+		ckpt_fail(err, CKPT_E_LIMIT, "%s/config.json has %llu bytes, at most %d are read", id->repo, (unsigned long long)size, CONFIG_MOST);
+	else if (!text)
+		ckpt_fail_nomem(err);
 	if (ok) {
 		m->config_fd = ckpt_file_temporary();
 		ok = m->config_fd >= 0 && write(m->config_fd, text, size) == (ssize_t)size;
-		if (!ok) ckpt_fail_errno(err, errno, "cannot write a temporary file");
+		if (!ok) ckpt_fail_errno(err, errno, "%s/config.json: cannot write a temporary file", id->repo);
 	}
 	free(text);
 	ckpt_file_unref(file);
@@ -328,6 +351,6 @@ void ckpt_models_free(ckpt_models *m)
 	for (size_t i = 0; i < m->count; i++) free(m->paths[i]);
 	free(m->paths);
 	ckpt_file_unref(m->file);
-	if (m->config_fd > 0) close(m->config_fd);
+	if (m->config_fd >= 0) close(m->config_fd);
 	ckpt_hub_free(m->hub);
 }

@@ -25,8 +25,9 @@ bool ckpt_models_find(ckpt_models *m, ckpt_call *call, const char **arguments, c
 void ckpt_models_free(ckpt_models *m);
 ckpt_checkpoint *ckpt_models_open(const ckpt_models *m, const ckpt_open_options *options, ckpt_error *err);
 
-/* What the exit codes of hub_exit.h mean. */
+/* The exit codes of commands that ask the Hub, and the one for a failure. */
 extern const ckpt_exit_code ckpt_hub_exits[];
+int ckpt_hub_exit(ckpt_hub_cause why);
 /* Connects; what the hub remarks is said with ckpt_remark. progress must live as long as the hub. options: NULL for what the
  * environment says; its hooks are filled in. */
 ckpt_hub *ckpt_hub_connect(const ckpt_call *call, const ckpt_hub_options *options, ckpt_progress *progress, ckpt_error *err);

@@ -177,7 +177,8 @@ static bool copy_file(const char *from, const char *to)
 		ok = n >= 0 && write_whole(out, block, (size_t)n);
 	}
 	if (in >= 0) close(in);
-	if (out >= 0 && (fsync(out) < 0 || close(out) < 0)) ok = false;
+	if (out >= 0 && fsync(out) < 0) ok = false;
+	if (out >= 0 && close(out) < 0) ok = false;
 	return ok;
 }
 

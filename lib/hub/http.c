@@ -46,11 +46,13 @@ bool ckpt_http_allowed(ckpt_hub *hub, const char *text, ckpt_error *err)
 	CURLU *url = strlen(text) < URL_MOST ? parse(text) : NULL;
 	char *scheme = url ? part_of(url, CURLUPART_SCHEME) : NULL, *host = url ? part_of(url, CURLUPART_HOST) : NULL;
 	char *user = url ? part_of(url, CURLUPART_USER) : NULL, *password = url ? part_of(url, CURLUPART_PASSWORD) : NULL;
-	bool fine = scheme && host && !user && !password &&
+	bool secret = user || password;
+	bool fine = scheme && host && !secret &&
 	            (!strcasecmp(scheme, "https") || (!strcasecmp(scheme, "http") && is_loopback(host)));
-	if (!fine)
+	if (!fine) /* what may be a password is not shown */
 		ckpt_hub_fail(hub, CKPT_HUB_OTHER, err, CKPT_E_UNSUPPORTED,
-		              "%.200s is not fetched: only https is, without a user in it (and http from this machine itself)", text);
+		              "%.200s is not fetched: only https is, without a user in it (and http from this machine itself)",
+		              secret ? "an address with a user in it" : text);
 	curl_free(scheme);
 	curl_free(host);
 	curl_free(user);
@@ -73,6 +75,22 @@ bool ckpt_http_same_origin(const char *a, const char *b)
 	curl_url_cleanup(x);
 	curl_url_cleanup(y);
 	return same;
+}
+
+/* Whether the address is on this machine. */
+static bool is_local(const char *text)
+{
+	CURLU *url = parse(text);
+	char *host = url ? part_of(url, CURLUPART_HOST) : NULL;
+	bool local = host && is_loopback(host);
+	curl_free(host);
+	curl_url_cleanup(url);
+	return local;
+}
+
+bool ckpt_http_may_follow(const char *from, const char *to)
+{
+	return !is_local(to) || is_local(from);
 }
 
 char *ckpt_http_resolve(const char *url, const char *location)
@@ -322,6 +340,11 @@ bool ckpt_http_get(ckpt_hub *hub, const ckpt_http_request *request, ckpt_http_an
 		if (ok && *answer->commit) memcpy(commit, answer->commit, sizeof commit);
 		if (!ok || !is_redirect(answer->status)) break;
 		next = x.location ? ckpt_http_resolve(url, x.location) : NULL;
+		if (next && !ckpt_http_may_follow(url, next)) {
+			ok = ckpt_hub_fail(hub, CKPT_HUB_OTHER, err, CKPT_E_UNSUPPORTED, "%.200s: a redirect to this machine is not followed",
+			                   request->url);
+			break;
+		}
 		if (!next || hop == CKPT_HUB_HOPS) {
 			ok = ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_IO,
 			                   next ? "%.200s: too many redirects (more than %d)" : "%.200s: a redirect to no usable address",
@@ -377,9 +400,9 @@ bool ckpt_http_fail(ckpt_hub *hub, const ckpt_http_answer *a, const char *what, 
 		                     "%s: access is gated: ask for it on its page at %s, then use the token of that account", what,
 		                     hub->endpoint);
 	if (!strcmp(a->error_code, "RevisionNotFound"))
-		return ckpt_hub_fail(hub, CKPT_HUB_MISSING, err, CKPT_E_NOT_FOUND, "%s: the repository has no such revision", what);
+		return ckpt_hub_fail(hub, CKPT_HUB_ABSENT, err, CKPT_E_NOT_FOUND, "%s: the repository has no such revision", what);
 	if (!strcmp(a->error_code, "EntryNotFound"))
-		return ckpt_hub_fail(hub, CKPT_HUB_MISSING, err, CKPT_E_NOT_FOUND, "%s: there is no such file", what);
+		return ckpt_hub_fail(hub, CKPT_HUB_ABSENT, err, CKPT_E_NOT_FOUND, "%s: there is no such file", what);
 	if (!strcmp(a->error_code, "RepoNotFound") || a->status == 404)
 		return ckpt_hub_fail(hub, CKPT_HUB_MISSING, err, CKPT_E_NOT_FOUND,
 		                     "%s: there is no such repository at %s, or it is private and %s", what, hub->endpoint, token);

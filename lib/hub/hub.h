@@ -21,7 +21,8 @@ bool ckpt_hub_parse(const char *text, const char *endpoint, ckpt_hub_id *out, ck
 typedef enum ckpt_hub_cause {
 	CKPT_HUB_FINE,
 	CKPT_HUB_OTHER,
-	CKPT_HUB_MISSING,   /* no such repository, revision or file */
+	CKPT_HUB_MISSING,   /* no such repository */
+	CKPT_HUB_ABSENT,    /* it has no such revision or file */
 	CKPT_HUB_REFUSED,   /* gated, private, a bad token */
 	CKPT_HUB_OFFLINE,   /* offline, and not in the cache */
 	CKPT_HUB_NETWORK,   /* could not connect, cut off, too slow, the server failed or limits the rate */

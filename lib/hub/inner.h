@@ -71,6 +71,8 @@ char *ckpt_http_resolve(const char *url, const char *location);
 /* https, or http to loopback. */
 bool ckpt_http_allowed(ckpt_hub *hub, const char *url, ckpt_error *err);
 bool ckpt_http_same_origin(const char *a, const char *b);
+/* A redirect: no server elsewhere may make this machine ask itself. */
+bool ckpt_http_may_follow(const char *from, const char *to);
 
 /* ---- digest.c: the hash of a file while another thread of control writes it ---- */
 

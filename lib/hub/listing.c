@@ -228,7 +228,7 @@ static bool mark_named(ckpt_hub *hub, ckpt_hub_listing *l, const ckpt_hub_id *id
 		if (here) l->entries[i].chosen = found = true;
 	}
 	if (found) return true;
-	return ckpt_hub_fail(hub, CKPT_HUB_MISSING, err, CKPT_E_NOT_FOUND, "%s has no file '%s' (ckpt pull %s --dry-run --include '*' "
+	return ckpt_hub_fail(hub, CKPT_HUB_ABSENT, err, CKPT_E_NOT_FOUND, "%s has no file '%s' (ckpt pull %s --dry-run --include '*' "
 	                     "lists what there is)", id->repo, name, id->repo);
 }
 
@@ -247,5 +247,5 @@ bool ckpt_hub_choose(ckpt_hub *hub, ckpt_hub_listing *l, const ckpt_hub_id *id, 
 		chosen += e->chosen;
 	}
 	if (chosen) return true;
-	return ckpt_hub_fail(hub, CKPT_HUB_MISSING, err, CKPT_E_NOT_FOUND, "%s: none of its %zu files is chosen", id->repo, l->count);
+	return ckpt_hub_fail(hub, CKPT_HUB_ABSENT, err, CKPT_E_NOT_FOUND, "%s: none of its %zu files is chosen", id->repo, l->count);
 }

@@ -141,7 +141,7 @@ static bool store(look *l, const piece *p, ckpt_error *err)
 	for (size_t done = 0; done < p->body.length;) {
 		ssize_t n = pwrite(l->fd, p->body.data + done, p->body.length - done, (off_t)(p->begin + done));
 		if (n < 0 && errno == EINTR) continue;
-		if (n <= 0) return ckpt_fail_errno(err, n < 0 ? errno : ENOSPC, "cannot write a temporary file");
+		if (n <= 0) return ckpt_fail_errno(err, n < 0 ? errno : ENOSPC, "%s: cannot write a temporary file", l->label);
 		done += (size_t)n;
 	}
 	return add_range(l, p->begin, p->end, err);

@@ -158,7 +158,7 @@ static bool write_ref(pull *p)
 /* Python remembers that a file is not there, so that it need not ask again. */
 static void remember_absence(pull *p)
 {
-	if (p->hub->why != CKPT_HUB_MISSING || !p->one) return;
+	if (p->hub->why != CKPT_HUB_ABSENT || !p->one) return;
 	char *path = ckpt_hub_path(NULL, "%s/.no_exist/%s/%s", p->folder, p->out->commit, p->one);
 	char *snapshot = ckpt_hub_path(NULL, "%s/snapshots/%s", p->folder, p->out->commit);
 	if (path && snapshot && ckpt_hub_make_folders(snapshot, true, NULL) && ckpt_hub_tag(p->hub, NULL) &&

@@ -94,6 +94,7 @@ class Look(unittest.TestCase):
 
     def test_failures_are_said(self):
         self.assertIn("no file or folder 'nowhere' here, and no model of that name", self.ckpt("inspect", "nowhere", code=4).stderr)
+        self.assertIn("no file or folder 'org/profile' here", self.ckpt("inspect", "org/profile", code=4).stderr)
         self.assertIn("in the cache", self.ckpt("diff", "org/st", "org/st", code=6, HF_HUB_OFFLINE="1").stderr)
         self.assertIn("cannot open", self.ckpt("inspect", "model.safetensors", code=3).stderr)
         self.assertIn("has no file", self.ckpt("inspect", "hf://org/st/x.safetensors", code=4).stderr)

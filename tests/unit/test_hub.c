@@ -77,6 +77,13 @@ static void test_origins(void)
 	                                  "", "http://127.0.0.1.evil.org/", "http://127.evil.org/"};
 	for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) CU_ASSERT_TRUE(ckpt_http_allowed(hub, fine[i], NULL));
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_FALSE(ckpt_http_allowed(hub, bad[i], NULL));
+	ckpt_error err = {0};
+	CU_ASSERT_FALSE(ckpt_http_allowed(hub, "https://user:pass@h.co/", &err));
+	CU_ASSERT_PTR_NULL(strstr(err.text, "pass"));
+	CU_ASSERT_TRUE(ckpt_http_may_follow("https://h.co/a", "https://cdn.co/b"));
+	CU_ASSERT_TRUE(ckpt_http_may_follow("http://127.0.0.1:8/a", "http://localhost:9/b"));
+	CU_ASSERT_FALSE(ckpt_http_may_follow("https://h.co/a", "http://127.0.0.1:8/b"));
+	CU_ASSERT_FALSE(ckpt_http_may_follow("https://h.co/a", "https://[::1]/b"));
 	CU_ASSERT_TRUE(ckpt_http_same_origin("https://h.co/a", "https://H.CO:443/b"));
 	CU_ASSERT_FALSE(ckpt_http_same_origin("https://h.co/a", "http://h.co/a"));
 	CU_ASSERT_FALSE(ckpt_http_same_origin("https://h.co/a", "https://h.co:444/a"));
@@ -305,7 +312,7 @@ static void test_faults(void)
 		{"HTTP/1.1 302 Found\r\nLocation: http://u:p@127.0.0.1/x\r\n" CLOSE "\r\n", CKPT_HUB_OTHER},
 		{"HTTP/1.1 302 Found\r\n" CLOSE "\r\n", CKPT_HUB_NETWORK},
 		{"HTTP/1.1 403 No\r\nX-Error-Code: GatedRepo\r\n" CLOSE "\r\n<html>", CKPT_HUB_REFUSED},
-		{"HTTP/1.1 404 No\r\nX-Error-Code: EntryNotFound\r\n" CLOSE "\r\n", CKPT_HUB_MISSING},
+		{"HTTP/1.1 404 No\r\nX-Error-Code: EntryNotFound\r\n" CLOSE "\r\n", CKPT_HUB_ABSENT},
 		{"HTTP/1.1 200 OK\r\nX-Repo-Commit: 1123456789abcdef0123456789abcdef01234567\r\nContent-Length: 6\r\n" CLOSE "\r\nhello\n",
 	     CKPT_HUB_CORRUPT},
 	};

@@ -17,3 +17,4 @@ ckpt cache rm org/other --yes 2>&1 | sed 's/the cache .* has/the cache has/'
 ckpt cache rm org/m --yes; echo "$?"
 ls hub
 ckpt cache empty; echo "$?"
+ckpt cache empty org/m; echo "$?"
