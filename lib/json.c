@@ -313,6 +313,24 @@ const ckpt_json *ckpt_json_member(const ckpt_json *object, const char *key)
 	return NULL;
 }
 
+const ckpt_json *ckpt_json_field(const ckpt_json *v, const char *key)
+{
+	const ckpt_json *m = v ? ckpt_json_member(v, key) : NULL;
+	return m && ckpt_json_get_kind(m) != CKPT_JSON_NULL ? m : NULL;
+}
+
+const char *ckpt_json_field_string(const ckpt_json *v, const char *key)
+{
+	const ckpt_json *m = ckpt_json_field(v, key);
+	return m && ckpt_json_get_kind(m) == CKPT_JSON_STRING ? ckpt_json_string(m) : NULL;
+}
+
+bool ckpt_json_field_flag(const ckpt_json *v, const char *key, bool missing)
+{
+	const ckpt_json *m = ckpt_json_field(v, key);
+	return m && ckpt_json_get_kind(m) == CKPT_JSON_BOOL ? ckpt_json_is_true(m) : missing;
+}
+
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
 static void write_unit(ckpt_buffer *b, uint32_t unit)

@@ -49,6 +49,11 @@ bool ckpt_json_f64(const ckpt_json *v, double *out);
 /* One member by name; linear, so not inside a loop over the members. */
 const ckpt_json *ckpt_json_member(const ckpt_json *object, const char *key);
 
+/* The same of a value that need be no object; a null counts as no member. */
+const ckpt_json *ckpt_json_field(const ckpt_json *v, const char *key);
+const char *ckpt_json_field_string(const ckpt_json *v, const char *key);            /* NULL: no string */
+bool ckpt_json_field_flag(const ckpt_json *v, const char *key, bool missing);       /* missing: where there is no true or false */
+
 /* Appends a quoted string. ascii: everything above 0x7e as \uXXXX (Python's default); otherwise raw UTF-8 with
  * \b \t \n \f \r \" \\ and \u00xx for other controls, as serde_json writes. Bytes that are no UTF-8 become \udcXX. */
 void ckpt_json_write_string(ckpt_buffer *b, const char *text, size_t length, bool ascii);

@@ -191,7 +191,7 @@ static const ckpt_paragraph description[] = {
 	CKPT_INPUT_PARAGRAPH,
 	{"JSON", "An object with `type`, `class`, `precision`, `outputs` (an object: for each name `dtype`, `shape` and `data`, nested "
 	         "lists as of `ckpt cat --json`; no data with `--output`), `labels` for classifiers (for each sequence a list of `label` and "
-	         "`score`, best first; for each token its best label), with `--text` `texts` (as of `ckpt tokenize`), "
+	         "`score`, best first; for each token its best label), with `--text` `texts` (as of `ckpt tokenize`, with `token_type_ids`), "
 	         "`masks` (each with `row`, `position` and `words`: `id`, `token`, `score`), `answers` (`answer`, `score`, `start` and `end` in "
 	         "characters), and `generated` (for each row `ids`, `stopped`: end, count or length, `margin`, the smallest distance of a chosen "
 	         "logit from the next, `seconds`, `cache_bytes`, and with `--text` `tokens` and `text`); with `--time` or `--repeat` `seconds` with `min`, `median` and "

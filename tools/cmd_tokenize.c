@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../lib/json.h"
 #include "../lib/text/text.h"
 #include "table.h"
+#include "texts.h"
 #include "tool.h"
 
 typedef struct options {
@@ -25,28 +25,12 @@ typedef struct work {
 	size_t count, room, printed, number; /* number: of the text, for messages */
 } work;
 
-static void put_tokens(ckpt_buffer *b, const ckpt_encoding *e)
-{
-	ckpt_buffer_str(b, "{\"ids\": [");
-	for (size_t i = 0; i < e->count; i++) ckpt_buffer_printf(b, "%s%" PRIu32, i ? ", " : "", e->items[i].id);
-	ckpt_buffer_str(b, "], \"tokens\": [");
-	for (size_t i = 0; i < e->count; i++) {
-		if (i) ckpt_buffer_str(b, ", ");
-		ckpt_json_write_string(b, e->text.data + e->items[i].begin, e->items[i].end - e->items[i].begin, false);
-	}
-	ckpt_buffer_str(b, "], \"offsets\": [");
-	for (size_t i = 0; i < e->count; i++)
-		ckpt_buffer_printf(b, "%s[%" PRIu64 ", %" PRIu64 "]", i ? ", " : "", e->items[i].from, e->items[i].to);
-	ckpt_buffer_str(b, "], \"attention_mask\": [");
-	for (size_t i = 0; i < e->count; i++) ckpt_buffer_printf(b, "%s%d", i ? ", " : "", e->items[i].attention);
-	ckpt_buffer_str(b, "]}");
-}
-
 static bool print_json(work *w, const ckpt_encoding *e, ckpt_error *err)
 {
 	ckpt_buffer b = {0};
-	ckpt_buffer_str(&b, w->printed++ ? ",\n " : "[");
-	put_tokens(&b, e);
+	ckpt_buffer_str(&b, w->printed++ ? ",\n {" : "[{");
+	ckpt_texts_put_json(&b, e);
+	ckpt_buffer_char(&b, '}');
 	bool good = ckpt_buffer_ok(&b, err);
 	if (good) fwrite(b.data, 1, b.length, stdout);
 	ckpt_buffer_free(&b);

@@ -11,6 +11,7 @@
 #include "../formats/format.h"
 #include "../formats/model_folder.h"
 #include "../lib/checkpoint.h"
+#include "../lib/ends_in.h"
 #include "../lib/model/arch.h"
 #include "number.h"
 
@@ -74,12 +75,6 @@ static bool is_url(const char *text)
 	return strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
 }
 
-static bool ends_in(const char *text, const char *suffix)
-{
-	size_t length = strlen(text), n = strlen(suffix);
-	return length > n && strcmp(text + length - n, suffix) == 0;
-}
-
 /* What exists, and what is written as a path or named like a file, is no name of a model. */
 static bool is_path(const char *text)
 {
@@ -89,7 +84,7 @@ static bool is_path(const char *text)
 	if (strstr(text, "://")) return false;
 	if (ckpt_format_by_suffix(text)) return true;
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-		if (ends_in(text, files[i])) return true;
+		if (ckpt_ends_in(text, files[i])) return true;
 	return false;
 }
 

@@ -6,13 +6,8 @@
 #include <string.h>
 
 #include "../lib/cast.h"
+#include "../lib/ends_in.h"
 #include "../lib/model/model.h"
-
-static bool ends_in(const char *text, const char *ending)
-{
-	size_t n = strlen(text), k = strlen(ending);
-	return n >= k && strcmp(text + n - k, ending) == 0;
-}
 
 static int best_first(const void *a, const void *b)
 {
@@ -48,7 +43,7 @@ bool ckpt_labels_find(const ckpt_model *model, const ckpt_checkpoint *outputs, c
 {
 	const ckpt_tensor *t = ckpt_checkpoint_tensor_find(outputs, "logits");
 	const char *class = ckpt_model_class(model);
-	bool sequence = ends_in(class, "ForSequenceClassification"), tokens = ends_in(class, "ForTokenClassification");
+	bool sequence = ckpt_ends_in(class, "ForSequenceClassification"), tokens = ckpt_ends_in(class, "ForTokenClassification");
 	double *logits = NULL;
 	*l = (ckpt_labels){.tokens = tokens};
 	if (!t || (!sequence && !tokens) || t->shape[t->rank - 1] < 2) return true; /* one number is no choice among names */

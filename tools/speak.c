@@ -7,13 +7,8 @@
 
 #include "../lib/cast.h"
 #include "../lib/checkpoint.h"
+#include "../lib/ends_in.h"
 #include "../lib/utf8.h"
-
-static bool ends_in(const char *text, const char *ending)
-{
-	size_t n = strlen(text), k = strlen(ending);
-	return n >= k && strcmp(text + n - k, ending) == 0;
-}
 
 /* count elements from first, as double. */
 static bool read_values(const ckpt_tensor *t, uint64_t first, size_t count, double *out, ckpt_error *err)
@@ -147,10 +142,10 @@ bool ckpt_said_read(ckpt_said *s, const ckpt_texts *texts, const ckpt_model *mod
 	const ckpt_tensor *words = ckpt_checkpoint_tensor_find(outputs, "logits");
 	const ckpt_tensor *starts = ckpt_checkpoint_tensor_find(outputs, "start_logits");
 	const ckpt_tensor *ends = ckpt_checkpoint_tensor_find(outputs, "end_logits");
-	if (ends_in(class, "ForPreTraining")) words = ckpt_checkpoint_tensor_find(outputs, "prediction_logits");
+	if (ckpt_ends_in(class, "ForPreTraining")) words = ckpt_checkpoint_tensor_find(outputs, "prediction_logits");
 	s->texts = texts;
 	if (starts && ends) return answer(s, in, starts, ends, err);
-	bool masked = ends_in(class, "ForMaskedLM") || ends_in(class, "ForPreTraining");
+	bool masked = ckpt_ends_in(class, "ForMaskedLM") || ckpt_ends_in(class, "ForPreTraining");
 	return !masked || !words || words->rank != 3 || fill_masks(s, in, words, err);
 }
 

@@ -126,17 +126,10 @@ bool ckpt_said_print(const ckpt_said *s, ckpt_error *err)
 
 static void json_text(ckpt_buffer *b, const ckpt_encoding *e)
 {
-	ckpt_buffer_str(b, "{\"ids\":[");
-	for (size_t i = 0; i < e->count; i++) ckpt_buffer_printf(b, "%s%" PRIu32, i ? "," : "", e->items[i].id);
-	ckpt_buffer_str(b, "],\"tokens\":[");
-	for (size_t i = 0; i < e->count; i++) {
-		if (i) ckpt_buffer_char(b, ',');
-		ckpt_json_write_string(b, e->text.data ? e->text.data + e->items[i].begin : "", e->items[i].end - e->items[i].begin, false);
-	}
-	ckpt_buffer_str(b, "],\"attention_mask\":[");
-	for (size_t i = 0; i < e->count; i++) ckpt_buffer_printf(b, "%s%d", i ? "," : "", e->items[i].attention);
-	ckpt_buffer_str(b, "],\"token_type_ids\":[");
-	for (size_t i = 0; i < e->count; i++) ckpt_buffer_printf(b, "%s%" PRIu32, i ? "," : "", e->items[i].type);
+	ckpt_buffer_char(b, '{');
+	ckpt_texts_put_json(b, e);
+	ckpt_buffer_str(b, ", \"token_type_ids\": [");
+	for (size_t i = 0; i < e->count; i++) ckpt_buffer_printf(b, "%s%" PRIu32, i ? ", " : "", e->items[i].type);
 	ckpt_buffer_str(b, "]}");
 }
 

@@ -1,10 +1,13 @@
 /* texts.c -- texts from the command line as the input of a forward pass */
 #include "texts.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../lib/model/model.h"
+#include "../lib/ends_in.h"
+#include "../lib/json.h"
 
 bool ckpt_texts_check(const ckpt_text_options *texts, const ckpt_input_options *inputs, ckpt_error *err)
 {
@@ -44,6 +47,23 @@ bool ckpt_texts_decode(const ckpt_texts *t, const int64_t *ids, size_t count, ck
 	return ok;
 }
 
+void ckpt_texts_put_json(ckpt_buffer *b, const ckpt_encoding *e)
+{
+	ckpt_buffer_str(b, "\"ids\": [");
+	for (size_t i = 0; i < e->count; i++) ckpt_buffer_printf(b, "%s%" PRIu32, i ? ", " : "", e->items[i].id);
+	ckpt_buffer_str(b, "], \"tokens\": [");
+	for (size_t i = 0; i < e->count; i++) {
+		if (i) ckpt_buffer_str(b, ", ");
+		ckpt_json_write_string(b, e->text.data ? e->text.data + e->items[i].begin : "", e->items[i].end - e->items[i].begin, false);
+	}
+	ckpt_buffer_str(b, "], \"offsets\": [");
+	for (size_t i = 0; i < e->count; i++)
+		ckpt_buffer_printf(b, "%s[%" PRIu64 ", %" PRIu64 "]", i ? ", " : "", e->items[i].from, e->items[i].to);
+	ckpt_buffer_str(b, "], \"attention_mask\": [");
+	for (size_t i = 0; i < e->count; i++) ckpt_buffer_printf(b, "%s%d", i ? ", " : "", e->items[i].attention);
+	ckpt_buffer_char(b, ']');
+}
+
 /* ---- rows of one length ---- */
 
 /* Pads as the tokenizer does; one without padding leaves the rows as they are. */
@@ -66,17 +86,11 @@ static bool has_types(const ckpt_model *model)
 	return false;
 }
 
-static bool ends_in(const char *text, const char *ending)
-{
-	size_t n = strlen(text), k = strlen(ending);
-	return n >= k && strcmp(text + n - k, ending) == 0;
-}
-
 bool ckpt_texts_start_decoder(const ckpt_model *model, ckpt_inputs *out, ckpt_error *err)
 {
 	const char *class = ckpt_model_class(model);
 	uint64_t start = 0;
-	bool wants = ends_in(class, "T5Model") || ends_in(class, "ForConditionalGeneration");
+	bool wants = ckpt_ends_in(class, "T5Model") || ckpt_ends_in(class, "ForConditionalGeneration");
 	if (out->in.decoder_ids || !wants || strcmp(ckpt_model_type(model), "t5") != 0) return true;
 	ckpt_config_u64(model->config, "decoder_start_token_id", &start);
 	ckpt_ids *d = &out->arrays[4];

@@ -3,16 +3,11 @@
 #include <string.h>
 
 #include "../lib/model/model.h"
+#include "../lib/ends_in.h"
 #include "../lib/rng.h"
 #include "verify.h"
 
 enum { ROWS = 2, COLUMNS = 16 };
-
-static bool ends_in(const char *text, const char *ending)
-{
-	size_t n = strlen(text), k = strlen(ending);
-	return n >= k && strcmp(text + n - k, ending) == 0;
-}
 
 static bool make(ckpt_ids *out, size_t rows, size_t columns, ckpt_error *err)
 {
@@ -59,7 +54,7 @@ bool ckpt_verify_draw(const ckpt_model *model, uint64_t seed, ckpt_inputs *out, 
 {
 	const char *class = ckpt_model_class(model);
 	uint64_t eos, pad;
-	bool sequence = ends_in(class, "ForSequenceClassification"), t5 = strcmp(model->arch->type, "t5") == 0;
+	bool sequence = ckpt_ends_in(class, "ForSequenceClassification"), t5 = strcmp(model->arch->type, "t5") == 0;
 	bool two_sided = t5 || strcmp(model->arch->type, "bart") == 0;
 	/* a classifier of the last token needs a padding id to take several rows */
 	bool one = sequence && !two_sided && model->arch->layers[0] && !ckpt_config_u64(model->config, "pad_token_id", &pad);
@@ -69,8 +64,8 @@ bool ckpt_verify_draw(const ckpt_model *model, uint64_t seed, ckpt_inputs *out, 
 	for (size_t i = 0; i < rows * columns; i++) mask->values[i] = i < rows * columns - columns / 4 || rows == 1;
 	if (sequence && two_sided && ckpt_config_u64(model->config, "eos_token_id", &eos))
 		for (size_t r = 0; r < rows; r++) ids->values[(r + 1) * columns - 1] = (int64_t)eos;
-	bool alone = ends_in(class, "EncoderModel") || ends_in(class, "ForTokenClassification");
-	if (t5 && !alone && !sequence && !ends_in(class, "ForQuestionAnswering"))
+	bool alone = ckpt_ends_in(class, "EncoderModel") || ckpt_ends_in(class, "ForTokenClassification");
+	if (t5 && !alone && !sequence && !ckpt_ends_in(class, "ForQuestionAnswering"))
 		if (!make(decoder, rows, columns / 2 + 1, err) || !draw(model, seed, "decoder_input_ids", decoder, err)) return false;
 	out->in = (ckpt_forward_input){.batch = rows, .length = columns, .ids = ids->values, .mask = mask->values,
 	                               .decoder_length = decoder->columns, .decoder_ids = decoder->values};

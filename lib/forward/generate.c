@@ -3,6 +3,7 @@
 #include "cache.h"
 
 #include "../checkpoint.h"
+#include "../ends_in.h"
 #include "../error.h"
 
 #include <math.h>
@@ -12,21 +13,15 @@
 
 enum { MOST_TOKENS = 1 << 24 };
 
-static bool ends_in(const char *text, const char *ending)
-{
-	size_t n = strlen(text), k = strlen(ending);
-	return n >= k && strcmp(text + n - k, ending) == 0;
-}
-
 bool ckpt_forward_has_encoder(const ckpt_model *model)
 {
-	return ends_in(ckpt_model_class(model), "ForConditionalGeneration");
+	return ckpt_ends_in(ckpt_model_class(model), "ForConditionalGeneration");
 }
 
 bool ckpt_forward_generates(const ckpt_model *model)
 {
 	const char *class = ckpt_model_class(model);
-	return ckpt_forward_has_encoder(model) || ends_in(class, "ForCausalLM") || ends_in(class, "LMHeadModel");
+	return ckpt_forward_has_encoder(model) || ckpt_ends_in(class, "ForCausalLM") || ckpt_ends_in(class, "LMHeadModel");
 }
 
 /* Positions that the side which generates can have. */

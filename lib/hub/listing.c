@@ -29,9 +29,8 @@ bool ckpt_hub_commit_of(ckpt_hub *hub, const ckpt_hub_id *id, const char *revisi
 	curl_free(quoted);
 	if (!ckpt_http_text(hub, url, BODY_MOST, &body, &answer, what, err)) goto done;
 	root = ckpt_json_parse(body.data ? body.data : "", body.length, DEPTH, err);
-	const ckpt_json *sha = root && ckpt_json_get_kind(root) == CKPT_JSON_OBJECT ? ckpt_json_member(root, "sha") : NULL;
-	const char *text = sha && ckpt_json_get_kind(sha) == CKPT_JSON_STRING ? ckpt_json_string(sha) : "";
-	ok = strlen(text) == 40 && ckpt_hub_is_hash(text);
+	const char *text = ckpt_json_field_string(root, "sha");
+	ok = text && strlen(text) == 40 && ckpt_hub_is_hash(text);
 	if (ok)
 		memcpy(commit, text, 41);
 	else
@@ -67,8 +66,8 @@ static bool check_name(const char *path, ckpt_error *err)
 
 static const char *string_of(const ckpt_json *object, const char *key)
 {
-	const ckpt_json *v = ckpt_json_member(object, key);
-	return v && ckpt_json_get_kind(v) == CKPT_JSON_STRING ? ckpt_json_string(v) : "";
+	const char *text = ckpt_json_field_string(object, key);
+	return text ? text : "";
 }
 
 static bool add_entry(ckpt_hub_listing *l, const char *path, uint64_t size, const char *hash, ckpt_error *err)

@@ -23,12 +23,6 @@ const ckpt_added_token *ckpt_added_find(const ckpt_added *a, uint32_t id)
 	return NULL;
 }
 
-static bool flag_of(const ckpt_json *v, const char *key)
-{
-	const ckpt_json *m = ckpt_json_member(v, key);
-	return m && ckpt_json_is_true(m);
-}
-
 static bool read_one(ckpt_tokenizer *t, const ckpt_json *v, ckpt_added_token *a, ckpt_error *err)
 {
 	uint64_t id;
@@ -46,11 +40,11 @@ static bool read_one(ckpt_tokenizer *t, const ckpt_json *v, ckpt_added_token *a,
 	*a = (ckpt_added_token){
 		.content = t->model.strings[id],
 		.id = (uint32_t)id,
-		.single_word = flag_of(v, "single_word"),
-		.left = flag_of(v, "lstrip"),
-		.right = flag_of(v, "rstrip"),
-		.normalized = ckpt_json_member(v, "normalized") ? flag_of(v, "normalized") : !flag_of(v, "special"),
-		.special = flag_of(v, "special"),
+		.single_word = ckpt_json_field_flag(v, "single_word", false),
+		.left = ckpt_json_field_flag(v, "lstrip", false),
+		.right = ckpt_json_field_flag(v, "rstrip", false),
+		.normalized = ckpt_json_field_flag(v, "normalized", !ckpt_json_field_flag(v, "special", false)),
+		.special = ckpt_json_field_flag(v, "special", false),
 	};
 	return true;
 }

@@ -12,22 +12,10 @@
 	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"              \
 	"\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
-static const ckpt_json *member(const ckpt_json *v, const char *key)
-{
-	const ckpt_json *m = v && ckpt_json_get_kind(v) == CKPT_JSON_OBJECT ? ckpt_json_member(v, key) : NULL;
-	return m && ckpt_json_get_kind(m) != CKPT_JSON_NULL ? m : NULL;
-}
-
-static bool flag_of(const ckpt_json *v, const char *key, bool missing)
-{
-	const ckpt_json *m = member(v, key);
-	return m && ckpt_json_get_kind(m) == CKPT_JSON_BOOL ? ckpt_json_is_true(m) : missing;
-}
-
 /* A token is a string, or an object with its content. */
 static const char *content_of(const ckpt_json *v)
 {
-	const ckpt_json *m = v && ckpt_json_get_kind(v) == CKPT_JSON_OBJECT ? member(v, "content") : v;
+	const ckpt_json *m = v && ckpt_json_get_kind(v) == CKPT_JSON_OBJECT ? ckpt_json_field(v, "content") : v;
 	return m && ckpt_json_get_kind(m) == CKPT_JSON_STRING ? ckpt_json_string(m) : NULL;
 }
 
@@ -52,8 +40,8 @@ typedef struct additions {
 
 static const ckpt_json *special(const ckpt_text_files *f, const char *name)
 {
-	const ckpt_json *m = member(f->special, name);
-	return m ? m : member(f->config, name);
+	const ckpt_json *m = ckpt_json_field(f->special, name);
+	return m ? m : ckpt_json_field(f->config, name);
 }
 
 static void put_added(additions *a, const char *content, uint64_t id, const ckpt_json *v, bool is_special, bool left)
@@ -62,9 +50,9 @@ static void put_added(additions *a, const char *content, uint64_t id, const ckpt
 	ckpt_buffer_printf(b, "%s{\"id\":%llu,\"content\":", b->length ? "," : "", (unsigned long long)id);
 	put_string(b, content);
 	ckpt_buffer_printf(b, ",\"special\":%s,\"normalized\":%s,\"lstrip\":%s,\"rstrip\":%s,\"single_word\":%s}",
-	                   is_special ? "true" : "false", flag_of(v, "normalized", !is_special) ? "true" : "false",
-	                   flag_of(v, "lstrip", left) ? "true" : "false", flag_of(v, "rstrip", false) ? "true" : "false",
-	                   flag_of(v, "single_word", false) ? "true" : "false");
+	                   is_special ? "true" : "false", ckpt_json_field_flag(v, "normalized", !is_special) ? "true" : "false",
+	                   ckpt_json_field_flag(v, "lstrip", left) ? "true" : "false", ckpt_json_field_flag(v, "rstrip", false) ? "true" : "false",
+	                   ckpt_json_field_flag(v, "single_word", false) ? "true" : "false");
 }
 
 static bool put_special(additions *a, const ckpt_json *v, bool left)
@@ -114,14 +102,14 @@ static bool put_decoder(additions *a, const ckpt_json *decoder)
 		unsigned long long id = strtoull(ckpt_json_key(e), &end, 10);
 		if (end == ckpt_json_key(e) || *end || !content_of(e))
 			return ckpt_fail(a->err, CKPT_E_FORMAT, "added_tokens_decoder has the entry \"%.40s\", which is no id with a token", ckpt_json_key(e));
-		put_added(a, content_of(e), id, e, flag_of(e, "special", false), false);
+		put_added(a, content_of(e), id, e, ckpt_json_field_flag(e, "special", false), false);
 	}
 	return true;
 }
 
 static bool put_all(additions *a)
 {
-	const ckpt_json *decoder = member(a->files->config, "added_tokens_decoder"), *more = special(a->files, "additional_special_tokens");
+	const ckpt_json *decoder = ckpt_json_field(a->files->config, "added_tokens_decoder"), *more = special(a->files, "additional_special_tokens");
 	if (decoder && ckpt_json_get_kind(decoder) == CKPT_JSON_OBJECT && ckpt_json_child(decoder)) return put_decoder(a, decoder);
 	if (!index_both(a, more)) return false;
 	for (int i = 0; i < SPECIAL_NAMES; i++)
@@ -187,10 +175,10 @@ static void put_vocabulary(ckpt_buffer *b, const ckpt_buffer *lines, int64_t ids
 
 static void put_bert(ckpt_buffer *b, const ckpt_json *config, const int64_t ids[5])
 {
-	bool lower = flag_of(config, "do_lower_case", true);
+	bool lower = ckpt_json_field_flag(config, "do_lower_case", true);
 	ckpt_buffer_printf(b, ",\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":%s,",
-	                   flag_of(config, "tokenize_chinese_chars", true) ? "true" : "false");
-	ckpt_buffer_printf(b, "\"strip_accents\":%s,\"lowercase\":%s},", flag_of(config, "strip_accents", lower) ? "true" : "false",
+	                   ckpt_json_field_flag(config, "tokenize_chinese_chars", true) ? "true" : "false");
+	ckpt_buffer_printf(b, "\"strip_accents\":%s,\"lowercase\":%s},", ckpt_json_field_flag(config, "strip_accents", lower) ? "true" : "false",
 	                   lower ? "true" : "false");
 	ckpt_buffer_str(b, "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
 	                   "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true}");
@@ -232,7 +220,7 @@ static bool family_of(const ckpt_text_files *f, const ckpt_tokenizer *base, bpe_
 		bpe_family family;
 	} known[] = {{"GPT2Tokenizer", GPT2}, {"CodeGenTokenizer", GPT2}, {"RobertaTokenizer", ROBERTA}, {"BartTokenizer", ROBERTA},
 	             {"LongformerTokenizer", ROBERTA}, {"LEDTokenizer", ROBERTA}, {"Qwen2Tokenizer", QWEN2}};
-	const char *name = content_of(member(f->config, "tokenizer_class"));
+	const char *name = content_of(ckpt_json_field(f->config, "tokenizer_class"));
 	uint32_t id;
 	if (!name) {
 		*family = ckpt_tokenizer_find(base, "<s>", &id) && ckpt_tokenizer_find(base, "</s>", &id) && ckpt_tokenizer_find(base, "<mask>", &id)
@@ -301,7 +289,7 @@ static bool put_front(ckpt_buffer *b, const ckpt_text_files *f, const ckpt_token
 
 static bool put_steps(ckpt_buffer *b, bpe_family family, const ckpt_text_files *f, const ckpt_tokenizer *base, ckpt_error *err)
 {
-	const char *space = flag_of(f->config, "add_prefix_space", false) ? "true" : "false";
+	const char *space = ckpt_json_field_flag(f->config, "add_prefix_space", false) ? "true" : "false";
 	ckpt_buffer_str(b, ",\"decoder\":{\"type\":\"ByteLevel\"},\"pre_tokenizer\":");
 	if (family == QWEN2) {
 		ckpt_buffer_str(b, "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":");
@@ -319,7 +307,7 @@ static bool put_steps(ckpt_buffer *b, bpe_family family, const ckpt_text_files *
 		ckpt_buffer_char(b, '}');
 		return true;
 	}
-	if (family == GPT2 && flag_of(f->config, "add_bos_token", false)) return put_front(b, f, base, err);
+	if (family == GPT2 && ckpt_json_field_flag(f->config, "add_bos_token", false)) return put_front(b, f, base, err);
 	ckpt_buffer_str(b, "{\"type\":\"ByteLevel\",\"trim_offsets\":false}");
 	return true;
 }

@@ -5,18 +5,6 @@
 #include "../error.h"
 #include "tokenizer.h"
 
-static const ckpt_json *member(const ckpt_json *v, const char *key)
-{
-	const ckpt_json *m = v && ckpt_json_get_kind(v) == CKPT_JSON_OBJECT ? ckpt_json_member(v, key) : NULL;
-	return m && ckpt_json_get_kind(m) != CKPT_JSON_NULL ? m : NULL;
-}
-
-static const char *string_of(const ckpt_json *v, const char *key)
-{
-	const ckpt_json *m = member(v, key);
-	return m && ckpt_json_get_kind(m) == CKPT_JSON_STRING ? ckpt_json_string(m) : NULL;
-}
-
 static size_t count_of(const ckpt_json *array)
 {
 	size_t n = 0;
@@ -27,7 +15,7 @@ static size_t count_of(const ckpt_json *array)
 
 static bool add_tokens(ckpt_tokenizer *t, ckpt_part *p, const ckpt_json *special, const char *name, ckpt_error *err)
 {
-	const ckpt_json *entry = member(special, name), *ids = member(entry, "ids"), *tokens = member(entry, "tokens");
+	const ckpt_json *entry = ckpt_json_field(special, name), *ids = ckpt_json_field(entry, "ids"), *tokens = ckpt_json_field(entry, "tokens");
 	p->count = count_of(ids);
 	if (!entry || !p->count || p->count != count_of(tokens))
 		return ckpt_fail(err, CKPT_E_FORMAT, "its special token \"%.80s\" has %zu ids and %zu tokens", name, p->count, count_of(tokens));
@@ -49,9 +37,9 @@ static bool add_tokens(ckpt_tokenizer *t, ckpt_part *p, const ckpt_json *special
 static bool read_part(ckpt_tokenizer *t, ckpt_part *p, const ckpt_json *v, const ckpt_json *special, ckpt_error *err)
 {
 	const ckpt_json *kind = ckpt_json_get_kind(v) == CKPT_JSON_OBJECT ? ckpt_json_child(v) : NULL;
-	const char *id = kind ? string_of(kind, "id") : NULL;
+	const char *id = kind ? ckpt_json_field_string(kind, "id") : NULL;
 	uint64_t type = 0;
-	if (!id || (member(kind, "type_id") && (!ckpt_json_u64(member(kind, "type_id"), &type) || type > INT32_MAX)))
+	if (!id || (ckpt_json_field(kind, "type_id") && (!ckpt_json_u64(ckpt_json_field(kind, "type_id"), &type) || type > INT32_MAX)))
 		return ckpt_fail(err, CKPT_E_FORMAT, "a part of its template has no id or no type");
 	p->type = (uint32_t)type;
 	p->sequence = -1;
@@ -104,7 +92,7 @@ static bool read_pair(ckpt_tokenizer *t, ckpt_part *p, const ckpt_json *v, ckpt_
 static bool read_around(ckpt_tokenizer *t, const ckpt_json *v, bool roberta, ckpt_error *err)
 {
 	ckpt_part cls, sep, text = {.sequence = 0}, second = {.sequence = 1, .type = !roberta}, last;
-	if (!read_pair(t, &cls, member(v, "cls"), err) || !read_pair(t, &sep, member(v, "sep"), err)) return false;
+	if (!read_pair(t, &cls, ckpt_json_field(v, "cls"), err) || !read_pair(t, &sep, ckpt_json_field(v, "sep"), err)) return false;
 	if (!new_parts(t, &t->single, 3, err) || !new_parts(t, &t->pair, roberta ? 6 : 5, err)) return false;
 	last = sep;
 	last.type = !roberta;
@@ -119,12 +107,12 @@ static bool read_around(ckpt_tokenizer *t, const ckpt_json *v, bool roberta, ckp
 
 static bool read_one(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err)
 {
-	const char *type = string_of(v, "type");
-	const ckpt_json *trim = member(v, "trim_offsets"), *prefix = member(v, "add_prefix_space");
+	const char *type = ckpt_json_field_string(v, "type");
+	const ckpt_json *trim = ckpt_json_field(v, "trim_offsets"), *prefix = ckpt_json_field(v, "add_prefix_space");
 	if (!type) return ckpt_fail(err, CKPT_E_FORMAT, "the post_processor is no object with a type");
 	if (!strcmp(type, "TemplateProcessing"))
-		return (read_template(t, &t->single, member(v, "single"), member(v, "special_tokens"), err) &&
-		        read_template(t, &t->pair, member(v, "pair"), member(v, "special_tokens"), err)) ||
+		return (read_template(t, &t->single, ckpt_json_field(v, "single"), ckpt_json_field(v, "special_tokens"), err) &&
+		        read_template(t, &t->pair, ckpt_json_field(v, "pair"), ckpt_json_field(v, "special_tokens"), err)) ||
 		       ckpt_error_prefix(err, "the post_processor TemplateProcessing");
 	if (!strcmp(type, "BertProcessing")) return read_around(t, v, false, err) || ckpt_error_prefix(err, "the post_processor BertProcessing");
 	bool roberta = !strcmp(type, "RobertaProcessing");
@@ -138,9 +126,9 @@ static bool read_one(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err)
 bool ckpt_post_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err)
 {
 	if (!v || ckpt_json_get_kind(v) == CKPT_JSON_NULL) return true;
-	const char *type = string_of(v, "type");
+	const char *type = ckpt_json_field_string(v, "type");
 	if (!type || strcmp(type, "Sequence") != 0) return read_one(t, v, err);
-	const ckpt_json *parts = member(v, "processors");
+	const ckpt_json *parts = ckpt_json_field(v, "processors");
 	if (!parts || ckpt_json_get_kind(parts) != CKPT_JSON_ARRAY)
 		return ckpt_fail(err, CKPT_E_FORMAT, "the post_processor Sequence has no array of processors");
 	for (const ckpt_json *e = ckpt_json_child(parts); e; e = ckpt_json_next(e))
@@ -162,8 +150,8 @@ bool ckpt_padding_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err)
 {
 	static const char *const usual[] = {"[PAD]", "<pad>", "<|endoftext|>"};
 	uint64_t type = 0;
-	const char *token = string_of(v, "pad_token"), *direction = string_of(v, "direction");
-	const ckpt_json *type_id = member(v, "pad_type_id");
+	const char *token = ckpt_json_field_string(v, "pad_token"), *direction = ckpt_json_field_string(v, "direction");
+	const ckpt_json *type_id = ckpt_json_field(v, "pad_type_id");
 	if (type_id && (!ckpt_json_u64(type_id, &type) || type > INT32_MAX))
 		return ckpt_fail(err, CKPT_E_FORMAT, "pad_type_id is no whole number");
 	t->pad_type = (uint32_t)type;

@@ -5,33 +5,15 @@
 #include "../error.h"
 #include "model.h"
 
-static const ckpt_json *member(const ckpt_json *v, const char *key)
-{
-	const ckpt_json *m = ckpt_json_member(v, key);
-	return m && ckpt_json_get_kind(m) != CKPT_JSON_NULL ? m : NULL;
-}
-
-static const char *string_of(const ckpt_json *v, const char *key)
-{
-	const ckpt_json *m = member(v, key);
-	return m && ckpt_json_get_kind(m) == CKPT_JSON_STRING ? ckpt_json_string(m) : NULL;
-}
-
-static bool flag_of(const ckpt_json *v, const char *key, bool missing)
-{
-	const ckpt_json *m = member(v, key);
-	return m ? ckpt_json_is_true(m) : missing;
-}
-
 /* By name; old files leave it out, and are known by what they hold. */
 static bool kind_of(const ckpt_json *v, ckpt_model_kind *kind, ckpt_error *err)
 {
 	static const char *const names[] = {"WordPiece", "BPE", "Unigram", "WordLevel"};
-	const char *name = string_of(v, "type");
-	const ckpt_json *vocab = member(v, "vocab");
+	const char *name = ckpt_json_field_string(v, "type");
+	const ckpt_json *vocab = ckpt_json_field(v, "vocab");
 	if (!name) {
-		*kind = vocab && ckpt_json_get_kind(vocab) == CKPT_JSON_ARRAY ? CKPT_UNIGRAM : member(v, "merges") ? CKPT_BPE :
-		        member(v, "max_input_chars_per_word") ? CKPT_WORDPIECE : CKPT_WORDLEVEL;
+		*kind = vocab && ckpt_json_get_kind(vocab) == CKPT_JSON_ARRAY ? CKPT_UNIGRAM : ckpt_json_field(v, "merges") ? CKPT_BPE :
+		        ckpt_json_field(v, "max_input_chars_per_word") ? CKPT_WORDPIECE : CKPT_WORDLEVEL;
 		return true;
 	}
 	for (int i = 0; i < 4; i++)
@@ -83,7 +65,7 @@ static bool read_scored(ckpt_text_model *m, const ckpt_json *vocab, ckpt_error *
 static bool read_unk_id(ckpt_text_model *m, const ckpt_json *v, ckpt_error *err)
 {
 	uint64_t id;
-	const ckpt_json *unk = member(v, "unk_id");
+	const ckpt_json *unk = ckpt_json_field(v, "unk_id");
 	m->unk = CKPT_TRIE_NONE;
 	if (!unk) return true;
 	if (!ckpt_json_u64(unk, &id) || id >= m->count)
@@ -124,7 +106,7 @@ static bool read_merges(ckpt_text_model *m, const ckpt_json *merges, ckpt_error 
 
 static bool copy(ckpt_text_model *m, const ckpt_json *v, const char *key, const char **out, ckpt_error *err)
 {
-	const char *s = string_of(v, key);
+	const char *s = ckpt_json_field_string(v, key);
 	*out = s ? ckpt_arena_copy(&m->arena, s, strlen(s)) : "";
 	return *out || ckpt_fail_nomem(err);
 }
@@ -134,21 +116,21 @@ bool ckpt_text_model_read(ckpt_text_model *m, const ckpt_json *v, ckpt_error *er
 	if (!v || ckpt_json_get_kind(v) != CKPT_JSON_OBJECT)
 		return ckpt_fail(err, CKPT_E_FORMAT, "the model is %s, not an object", v ? ckpt_json_kind_name(v) : "missing");
 	double dropout = 0;
-	const ckpt_json *max = member(v, "max_input_chars_per_word"), *drop = member(v, "dropout");
+	const ckpt_json *max = ckpt_json_field(v, "max_input_chars_per_word"), *drop = ckpt_json_field(v, "dropout");
 	if (!kind_of(v, &m->kind, err)) return false;
 	m->max_chars = 100;
 	if (max && !ckpt_json_u64(max, &m->max_chars))
 		return ckpt_fail(err, CKPT_E_FORMAT, "max_input_chars_per_word is no whole number");
 	if (drop && (!ckpt_json_f64(drop, &dropout) || dropout != 0))
 		return ckpt_fail(err, CKPT_E_UNSUPPORTED, "the model has a dropout, so that its tokens are random");
-	m->fuse_unk = m->kind == CKPT_UNIGRAM || flag_of(v, "fuse_unk", false);
-	m->byte_fallback = flag_of(v, "byte_fallback", false);
-	m->ignore_merges = flag_of(v, "ignore_merges", false);
+	m->fuse_unk = m->kind == CKPT_UNIGRAM || ckpt_json_field_flag(v, "fuse_unk", false);
+	m->byte_fallback = ckpt_json_field_flag(v, "byte_fallback", false);
+	m->ignore_merges = ckpt_json_field_flag(v, "ignore_merges", false);
 	if (!copy(m, v, "continuing_subword_prefix", &m->prefix, err) || !copy(m, v, "end_of_word_suffix", &m->suffix, err)) return false;
 	if (m->kind == CKPT_UNIGRAM) {
-		return read_scored(m, member(v, "vocab"), err) && read_unk_id(m, v, err) && ckpt_text_model_ready(m, NULL, err);
+		return read_scored(m, ckpt_json_field(v, "vocab"), err) && read_unk_id(m, v, err) && ckpt_text_model_ready(m, NULL, err);
 	}
-	if (!read_vocabulary(m, member(v, "vocab"), err)) return false;
-	if (m->kind == CKPT_BPE && !read_merges(m, member(v, "merges"), err)) return false;
-	return ckpt_text_model_ready(m, string_of(v, "unk_token"), err);
+	if (!read_vocabulary(m, ckpt_json_field(v, "vocab"), err)) return false;
+	if (m->kind == CKPT_BPE && !read_merges(m, ckpt_json_field(v, "merges"), err)) return false;
+	return ckpt_text_model_ready(m, ckpt_json_field_string(v, "unk_token"), err);
 }
