@@ -1,8 +1,8 @@
 /* zip_plan.h -- an archive as torch writes it, or a plain one, planned as a layout before its first byte is written
  *
- * Records are stored. In torch's archive each starts on a 64-byte boundary, and each checksum stands behind its data, so that all offsets
- * follow from names and sizes. Checksums of records that come from a source are found while the layout is filled and
- * patched in at its finish.
+ * Records are stored. In torch's archive each starts on a 64-byte boundary, and each checksum stands behind its data, so
+ * that all offsets follow from names and sizes. Checksums of records that come from a source are found while the layout is
+ * filled and patched in at its finish.
  */
 #ifndef CKPT_FORMATS_ZIP_PLAN_H
 #define CKPT_FORMATS_ZIP_PLAN_H

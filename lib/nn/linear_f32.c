@@ -216,8 +216,11 @@ static void one_panel(const many *g, uint64_t panel, uint64_t next, const float 
 		float c[MB * NB];
 		size_t rows = i + 1 < blocks ? MB : (size_t)(g->rows - i * MB);
 		const float *x = g->x + i * MB * p->k;
-		if (i + LAST < blocks || next >= panels || p->in_out)
-			fetch = i + 1 < blocks ? (ckpt_nn_fetch){(const char *)(x + MB * p->k), (size_t)p->k * MB * sizeof *x / CKPT_NN_LINE} : (ckpt_nn_fetch){0};
+		bool no_panel = next >= panels || p->in_out;
+		if (i + LAST < blocks || (no_panel && i + 1 < blocks)) /* the next block of x */
+			fetch = (ckpt_nn_fetch){(const char *)(x + MB * p->k), (size_t)p->k * MB * sizeof *x / CKPT_NN_LINE};
+		else if (no_panel)
+			fetch = (ckpt_nn_fetch){0};
 		else if (i + LAST == blocks || i == 0)
 			fetch = (ckpt_nn_fetch){at(p->w, next * NB, 0), lines_of(p->w, p->n - next * NB)};
 		g->nn->kernels->tile((rows + 3) & ~(size_t)3, (size_t)p->k, x, w, NB, c, &fetch);

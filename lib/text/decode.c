@@ -97,7 +97,7 @@ static void wordpiece(const ckpt_step *s, const ckpt_strings *in, ckpt_strings *
 		if (i && !inside) ckpt_buffer_char(&b, ' ');
 		size_t cut = i && inside ? prefix : 0;
 		ckpt_buffer_add(&b, text + cut, length - cut);
-		if (s->a) clean_up(&b);
+		if (s->clean_up) clean_up(&b);
 		if (b.failed) out->text.failed = true;
 		ckpt_strings_add(out, b.data ? b.data : "", b.length);
 		ckpt_buffer_free(&b);

@@ -65,10 +65,10 @@ static void bert_clean(const ckpt_step *s, ckpt_aligned *out, const view *v)
 	uint32_t c;
 	for (size_t at = 0, n; at < v->length; at += n) {
 		n = next(v, at, &c);
-		if (s->a && (c == 0 || c == 0xfffd || ckpt_unicode_control(c))) continue;
-		bool chinese = s->b && ckpt_unicode_chinese(c);
+		if (s->clean && (c == 0 || c == 0xfffd || ckpt_unicode_control(c))) continue;
+		bool chinese = s->chinese && ckpt_unicode_chinese(c);
 		if (chinese) ckpt_aligned_put(out, " ", 1, v->spans[at]);
-		if (s->a && ckpt_unicode_space(c)) ckpt_aligned_put(out, " ", 1, v->spans[at]);
+		if (s->clean && ckpt_unicode_space(c)) ckpt_aligned_put(out, " ", 1, v->spans[at]);
 		else ckpt_aligned_add(out, v->text + at, v->spans + at, n);
 		if (chinese) ckpt_aligned_put(out, " ", 1, v->spans[at]);
 	}
@@ -85,13 +85,13 @@ static void bert(const ckpt_step *s, ckpt_aligned *out, const view *v, ckpt_work
 	view now;
 	bert_clean(s, &cleaned, v);
 	now = take(&cleaned);
-	if (s->c && !all_below(&now, 0x80)) {
+	if (s->accents && !all_below(&now, 0x80)) {
 		form(&decomposed, &now, false, false, w);
 		now = take(&decomposed);
 		without(&bare, &now, ckpt_unicode_nonspacing);
 		now = take(&bare);
 	}
-	if (s->d) lower(out, &now);
+	if (s->lower) lower(out, &now);
 	else ckpt_aligned_add(out, now.text, now.spans, now.length);
 	if (cleaned.failed || decomposed.failed || bare.failed) out->failed = true;
 	ckpt_aligned_free(&cleaned);
@@ -111,8 +111,8 @@ static void strip(const ckpt_step *s, ckpt_aligned *out, const view *v)
 		seen = true;
 		end = at + n;
 	}
-	if (!s->a) begin = 0;
-	if (!s->b) end = v->length;
+	if (!s->left) begin = 0;
+	if (!s->right) end = v->length;
 	if (!seen) begin = end;
 	ckpt_aligned_add(out, v->text + begin, v->spans + begin, end - begin);
 }
@@ -239,7 +239,7 @@ static bool apply(const ckpt_step *s, ckpt_aligned *out, const view *v, ckpt_wor
 	case CKPT_NORMAL_BERT: bert(s, out, v, w); break;
 	case CKPT_NORMAL_STRIP: strip(s, out, v); break;
 	case CKPT_NORMAL_STRIP_ACCENTS: without(out, v, ckpt_unicode_mark); break;
-	case CKPT_NORMAL_FORM: form(out, v, s->a, s->b, w); break;
+	case CKPT_NORMAL_FORM: form(out, v, s->compatible, s->compose, w); break;
 	case CKPT_NORMAL_LOWER: lower(out, v); break;
 	case CKPT_NORMAL_NMT: nmt(out, v); break;
 	case CKPT_NORMAL_PRECOMPILED: precompiled(s, out, v, w); break;

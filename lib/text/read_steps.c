@@ -42,8 +42,9 @@ static bool text(const reader *r, const char *key, const char **out)
 static bool character(const reader *r, const char *key)
 {
 	const char *s;
+	uint32_t c;
 	if (!text(r, key, &s)) return false;
-	size_t n = strlen(s), used = n ? ckpt_utf8_decode(s, n, &r->step->character) : 0;
+	size_t n = strlen(s), used = n ? ckpt_utf8_decode(s, n, &c) : 0;
 	r->step->text = s;
 	return (n && used == n) || ckpt_fail(r->err, CKPT_E_FORMAT, "%s is \"%.40s\", not one character", key, s);
 }
@@ -103,19 +104,19 @@ static bool read_bert(reader *r)
 	ckpt_step *s = r->step;
 	bool lower;
 	if (!flag(r, "lowercase", true, &lower)) return false;
-	s->d = lower;
-	return flag(r, "clean_text", true, &s->a) && flag(r, "handle_chinese_chars", true, &s->b) &&
-	       flag(r, "strip_accents", lower, &s->c);
+	s->lower = lower;
+	return flag(r, "clean_text", true, &s->clean) && flag(r, "handle_chinese_chars", true, &s->chinese) &&
+	       flag(r, "strip_accents", lower, &s->accents);
 }
 
-static bool read_strip(reader *r) { return flag(r, "strip_left", true, &r->step->a) && flag(r, "strip_right", true, &r->step->b); }
+static bool read_strip(reader *r) { return flag(r, "strip_left", true, &r->step->left) && flag(r, "strip_right", true, &r->step->right); }
 
 /* NFC, NFD, NFKC, NFKD */
 static bool read_form(reader *r)
 {
 	const char *type = ckpt_json_string(ckpt_json_member(r->v, "type"));
-	r->step->a = strchr(type, 'K') != NULL;
-	r->step->b = type[strlen(type) - 1] == 'C';
+	r->step->compatible = strchr(type, 'K') != NULL;
+	r->step->compose = type[strlen(type) - 1] == 'C';
 	return true;
 }
 
@@ -123,8 +124,8 @@ static bool read_nothing(reader *r) { return r != NULL; }
 static bool read_replace(reader *r) { return pattern(r) && text(r, "content", &r->step->text); }
 static bool read_prepend(reader *r) { return text(r, "prepend", &r->step->text); }
 static bool read_punctuation(reader *r) { return behavior(r, false); }
-static bool read_digits(reader *r) { return flag(r, "individual_digits", false, &r->step->a); }
-static bool read_split(reader *r) { return pattern(r) && behavior(r, true) && flag(r, "invert", false, &r->step->a); }
+static bool read_digits(reader *r) { return flag(r, "individual_digits", false, &r->step->each); }
+static bool read_split(reader *r) { return pattern(r) && behavior(r, true) && flag(r, "invert", false, &r->step->invert); }
 
 static bool read_character(reader *r)
 {
@@ -135,22 +136,22 @@ static bool read_character(reader *r)
 
 static bool read_bytes(reader *r)
 {
-	if (!flag(r, "add_prefix_space", true, &r->step->a) || !flag(r, "use_regex", true, &r->step->b)) return false;
-	if (!r->step->b) return true;
+	if (!flag(r, "add_prefix_space", true, &r->step->prefix_space) || !flag(r, "use_regex", true, &r->step->regex)) return false;
+	if (!r->step->regex) return true;
 	r->step->pattern = ckpt_pattern_regex(BYTE_LEVEL_PATTERN, r->err);
 	return r->step->pattern != NULL;
 }
 
 static bool read_metaspace(reader *r)
 {
-	if (!character(r, "replacement") || !scheme(r) || !flag(r, "split", true, &r->step->a)) return false;
+	if (!character(r, "replacement") || !scheme(r) || !flag(r, "split", true, &r->step->split)) return false;
 	r->step->pattern = ckpt_pattern_string(r->step->text, r->err);
 	return r->step->pattern != NULL;
 }
 
 static bool read_wordpiece(reader *r)
 {
-	return text(r, "prefix", &r->step->text) && flag(r, "cleanup", true, &r->step->a);
+	return text(r, "prefix", &r->step->text) && flag(r, "cleanup", true, &r->step->clean_up);
 }
 
 static bool read_bpe(reader *r) { return text(r, "suffix", &r->step->text); }

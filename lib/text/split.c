@@ -90,7 +90,7 @@ static bool cut(const ckpt_step *s, bool (*in)(uint32_t), ckpt_behavior behavior
 	w->next.count = 0;
 	for (size_t i = 0; i < w->now.count; i++) {
 		ckpt_piece p = w->now.items[i];
-		cutter c = {.out = &w->next, .behavior = behavior, .invert = s->kind == CKPT_SPLIT_PATTERN && s->a};
+		cutter c = {.out = &w->next, .behavior = behavior, .invert = s->kind == CKPT_SPLIT_PATTERN && s->invert};
 		if (p.token != UINT32_MAX) {
 			if (!ckpt_pieces_add(&w->next, p.begin, p.end, p.token)) return ckpt_fail_nomem(err);
 		} else if (in) {
@@ -155,8 +155,8 @@ static bool prefix(ckpt_work_text *w, const char *text, bool first_only, ckpt_er
 static bool byte_level(const ckpt_step *s, ckpt_work_text *w, ckpt_error *err)
 {
 	static const ckpt_step map = {.kind = CKPT_NORMAL_BYTES};
-	if (s->a && !prefix(w, " ", false, err)) return false;
-	if (s->b && !cut(s, NULL, CKPT_ISOLATED, w, err)) return false;
+	if (s->prefix_space && !prefix(w, " ", false, err)) return false;
+	if (s->regex && !cut(s, NULL, CKPT_ISOLATED, w, err)) return false;
 	return ckpt_normalize_step(&map, w, err);
 }
 
@@ -166,7 +166,7 @@ static bool metaspace(const ckpt_step *s, ckpt_work_text *w, ckpt_error *err)
 	spaces.pattern = ckpt_pattern_string(" ", err);
 	bool good = spaces.pattern && ckpt_normalize_step(&spaces, w, err) &&
 	            (s->scheme == CKPT_NEVER || prefix(w, s->text, s->scheme == CKPT_FIRST, err)) &&
-	            (!s->a || cut(s, NULL, CKPT_WITH_NEXT, w, err));
+	            (!s->split || cut(s, NULL, CKPT_WITH_NEXT, w, err));
 	ckpt_pattern_free(spaces.pattern);
 	return good;
 }
@@ -179,7 +179,7 @@ static bool step(const ckpt_step *s, ckpt_work_text *w, ckpt_error *err)
 	case CKPT_SPLIT_WHITESPACE: return words(w, err);
 	case CKPT_SPLIT_SPACES: return cut(s, class_of(s), CKPT_REMOVED, w, err);
 	case CKPT_SPLIT_PUNCTUATION: return cut(s, class_of(s), s->behavior, w, err);
-	case CKPT_SPLIT_DIGITS: return cut(s, class_of(s), s->a ? CKPT_ISOLATED : CKPT_CONTIGUOUS, w, err);
+	case CKPT_SPLIT_DIGITS: return cut(s, class_of(s), s->each ? CKPT_ISOLATED : CKPT_CONTIGUOUS, w, err);
 	case CKPT_SPLIT_CHARACTER: return cut(s, NULL, CKPT_REMOVED, w, err);
 	case CKPT_SPLIT_PATTERN: return cut(s, NULL, s->behavior, w, err);
 	case CKPT_SPLIT_BYTES: return byte_level(s, w, err);

@@ -42,11 +42,15 @@ typedef enum ckpt_scheme { CKPT_ALWAYS, CKPT_FIRST, CKPT_NEVER } ckpt_scheme;
 
 typedef struct ckpt_step {
 	ckpt_step_kind kind;
-	/* BERT: clean, chinese, accents, lower. STRIP: left, right. FORM: compatible, compose. BYTES (split): prefix space,
-	 * pattern. METASPACE: split. DIGITS: each. PATTERN: invert. WORDPIECE: clean up. */
-	bool a, b, c, d;
+	bool clean, chinese, accents, lower; /* BERT: what it removes, sets apart, strips, changes */
+	bool left, right;                    /* STRIP */
+	bool compatible, compose;            /* FORM */
+	bool prefix_space, regex;            /* BYTES as a split */
+	bool split;                          /* METASPACE */
+	bool each;                           /* DIGITS: one by one */
+	bool invert;                         /* PATTERN */
+	bool clean_up;                       /* WORDPIECE */
 	const char *text; /* prefix, suffix, replacement, content; in the arena */
-	uint32_t character;
 	uint64_t start, stop;
 	ckpt_behavior behavior;
 	ckpt_scheme scheme;

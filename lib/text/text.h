@@ -11,7 +11,7 @@ typedef struct ckpt_tokenizer ckpt_tokenizer;
 typedef struct ckpt_encoder ckpt_encoder;
 
 /* path: tokenizer.json itself, a folder, or a file in the folder (a checkpoint). A folder is asked for tokenizer.json,
- * else vocab.txt. Errors name the file. */
+ * else vocab.txt, else vocab.json with merges.txt. Errors name the file. */
 ckpt_tokenizer *ckpt_tokenizer_open(const char *path, ckpt_error *err);
 /* The text of a tokenizer.json. */
 ckpt_tokenizer *ckpt_tokenizer_read(const char *json, size_t length, ckpt_error *err);
