@@ -13,14 +13,22 @@ void ckpt_aligned_free(ckpt_aligned *a)
 	*a = (ckpt_aligned){0};
 }
 
+void ckpt_aligned_begin(ckpt_aligned *a, size_t most)
+{
+	a->length = 0;
+	a->most = most;
+	a->fits = most && most < a->room ? most : a->room;
+	a->failed = a->too_long = false;
+}
+
 static bool reserve(ckpt_aligned *a, size_t length)
 {
 	if (a->failed) return false;
+	if (a->fits - a->length >= length) return true;
 	if (a->most && length > a->most - a->length) {
 		a->failed = a->too_long = true;
 		return false;
 	}
-	if (a->room - a->length >= length) return true;
 	size_t room = a->room ? a->room * 2 : 256;
 	if (room < a->length + length) room = a->length + length;
 	char *text = realloc(a->text, room);
@@ -28,8 +36,10 @@ static bool reserve(ckpt_aligned *a, size_t length)
 	ckpt_span *spans = text ? realloc(a->spans, room * sizeof *spans) : NULL;
 	if (spans) a->spans = spans;
 	a->failed = !spans;
-	if (spans) a->room = room;
-	return spans != NULL;
+	if (!spans) return false;
+	a->room = room;
+	a->fits = a->most && a->most < room ? a->most : room;
+	return true;
 }
 
 void ckpt_aligned_add(ckpt_aligned *a, const char *text, const ckpt_span *spans, size_t length)

@@ -17,7 +17,8 @@ typedef struct ckpt_aligned {
 	char *text;
 	ckpt_span *spans; /* one a byte of text */
 	size_t length, room;
-	size_t most; /* 0: no limit */
+	size_t most; /* set with ckpt_aligned_begin; 0: no limit */
+	size_t fits; /* of room and most the smaller */
 	bool failed, too_long;
 } ckpt_aligned;
 
@@ -46,6 +47,8 @@ typedef struct ckpt_changes {
 	bool failed;
 } ckpt_changes;
 
+/* Empties it for a text that may become so long. */
+void ckpt_aligned_begin(ckpt_aligned *a, size_t most);
 void ckpt_aligned_free(ckpt_aligned *a);
 void ckpt_aligned_add(ckpt_aligned *a, const char *text, const ckpt_span *spans, size_t length);
 /* Every byte with the same span. */

@@ -263,11 +263,10 @@ void ckpt_work_swap(ckpt_work_text *w)
 
 void ckpt_work_begin(ckpt_work_text *w, size_t length)
 {
-	ckpt_pieces_clear(&w->now);
-	ckpt_pieces_clear(&w->next);
-	w->now.text.most = w->next.text.most = ckpt_steps_most(length);
-	w->now.text.failed = w->next.text.failed = w->changes.failed = false;
-	w->now.text.too_long = w->next.text.too_long = false;
+	w->now.count = w->next.count = 0;
+	ckpt_aligned_begin(&w->now.text, ckpt_steps_most(length));
+	ckpt_aligned_begin(&w->next.text, ckpt_steps_most(length));
+	w->changes.failed = false;
 }
 
 bool ckpt_work_ok(const ckpt_work_text *w, ckpt_error *err)
