@@ -3,7 +3,7 @@
  *  1. for each tensor a zip record NAME.npy, stored or deflated: an .npy header and its data (npy_header.c)
  *  2. the zip directory
  *
- * Reading: the strict reader proves that the archive has one reading only (zip_read.h), and minizip, which lists the
+ * Reading: the strict reader proves that the archive has one reading only (zip.h), and minizip, which lists the
  * members, has to agree with it. Data stay where they are: a stored member is a range of the file, a deflated one is
  * inflated on first use. minizip 1.1 takes 64-bit sizes and offsets for 4294967295; so stored members beyond 4 GiB are
  * taken without its word, and deflated ones are refused.
@@ -18,7 +18,7 @@
 #include "npy_header.h"
 #include "text_index.h"
 #include "zip_plan.h"
-#include "zip_read.h"
+#include "zip.h"
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include "../lib/error.h"
 #include "../lib/path.h"
-#include "save.h"
+#include "save_plan.h"
 
 /* A config or tokenizer is smaller; what is larger is no companion, whatever it is called. */
 #define COMPANION_BYTES ((uint64_t)64 << 20)

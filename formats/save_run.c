@@ -14,7 +14,7 @@
 #include "../lib/checked.h"
 #include "../lib/error.h"
 #include "../lib/path.h"
-#include "save.h"
+#include "save_plan.h"
 
 /* Above this many bytes the page cache is not trusted to take the output at once. */
 #define LARGE ((uint64_t)1 << 30)

@@ -13,7 +13,7 @@
 #include "../lib/json.h"
 #include "../lib/names.h"
 #include "../lib/utf8.h"
-#include "save.h"
+#include "save_plan.h"
 
 typedef struct sp_split {
 	size_t *leader; /* of each tensor: the first one of its storage */

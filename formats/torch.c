@@ -16,7 +16,7 @@
 #include "pickle_read.h"
 #include "torch_objects.h"
 #include "torch_write.h"
-#include "zip_read.h"
+#include "zip.h"
 
 typedef struct reader {
 	const ckpt_open_context *context;

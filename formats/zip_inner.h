@@ -2,7 +2,7 @@
 #ifndef CKPT_FORMATS_ZIP_INNER_H
 #define CKPT_FORMATS_ZIP_INNER_H
 #include "text_index.h"
-#include "zip_read.h"
+#include "zip.h"
 
 enum { ZIP_TAIL = 65535 + 22 + 20 + 56 }; /* bytes in which the end records must lie */
 

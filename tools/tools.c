@@ -1,10 +1,6 @@
-/* tools.c -- the table of subcommands, and what rows share while they run */
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
+/* tools.c -- the table of subcommands */
 #include <string.h>
 
-#include "hub.h"
 #include "tool.h"
 
 /* One line a subcommand, in the order in which `ckpt help` lists them. */
@@ -55,35 +51,4 @@ const char *ckpt_tool_nearest(const char *name)
 		}
 	}
 	return near;
-}
-
-ckpt_checkpoint *ckpt_call_open_with(const ckpt_call *call, const char *path, const ckpt_open_options *options, ckpt_error *err)
-{
-	bool afar = call->models && call->models->looked && strcmp(path, call->models->looked) == 0;
-	return afar ? ckpt_models_open(call->models, options, err) : ckpt_open(path, options, err);
-}
-
-ckpt_checkpoint *ckpt_call_open(const ckpt_call *call, const char *path, ckpt_error *err)
-{
-	ckpt_checkpoint *cp = ckpt_call_open_with(call, path, &call->open, err);
-	if (!cp || !call->open.root || ckpt_checkpoint_value(cp)) return cp;
-	ckpt_fail(err, CKPT_E_USAGE, "%s is no pickle with parts, so --root has no place", path);
-	ckpt_checkpoint_free(cp);
-	return NULL;
-}
-
-void ckpt_remark(const ckpt_call *call, const char *format, ...)
-{
-	ckpt_buffer b = {0};
-	char *text = NULL;
-	va_list args;
-	if (call->quiet) return;
-	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0) text = NULL;
-	va_end(args);
-	if (!text) return;
-	ckpt_text_append(&b, text, strlen(text));
-	if (b.data) fprintf(stderr, "ckpt: note: %s\n", b.data);
-	ckpt_buffer_free(&b);
-	free(text);
 }

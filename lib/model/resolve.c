@@ -15,24 +15,6 @@ static const char base_defaults[] = "{\"architectures\": null, \"chunk_size_feed
                                     "\"output_attentions\": false, \"output_hidden_states\": false, "
                                     "\"problem_type\": null, \"return_dict\": true}";
 
-const char *ckpt_config_canonical(const ckpt_arch *arch, const char *key)
-{
-	if (!strcmp(key, "torch_dtype")) return "dtype";
-	for (const ckpt_arch_alias *a = arch->aliases; a && a->alias; a++)
-		if (a->key && !strcmp(a->alias, key)) return a->key;
-	return key;
-}
-
-bool ckpt_config_known(const ckpt_config *config, const char *key)
-{
-	static const char *const further[] = {"num_labels", "model_type", "transformers_version", "torch_dtype"};
-	for (size_t i = 0; i < sizeof further / sizeof further[0]; i++)
-		if (!strcmp(key, further[i])) return true;
-	if (ckpt_node_get(config->base, key) || ckpt_node_get(config->defaults, key)) return true;
-	if (ckpt_node_get(config->defaults, ckpt_config_canonical(config->arch, key))) return true;
-	return ckpt_node_get(config->defaults, "rope_parameters") && (!strcmp(key, "rope_theta") || !strcmp(key, "rope_scaling"));
-}
-
 static bool check_key(const ckpt_config *config, const ckpt_node *n, ckpt_error *err)
 {
 	const ckpt_field *field = ckpt_config_known(config, n->key) ? ckpt_field_find(n->key) : NULL;

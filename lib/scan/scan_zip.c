@@ -1,7 +1,7 @@
 /* scan_zip.c -- zip archives: what is wrong with them, and every record that is or could be a pickle */
 #include "scan.h"
 
-#include "../../formats/zip_read.h"
+#include "../../formats/zip.h"
 #include "../error.h"
 #include "../source.h"
 

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "../../formats/zip_read.h"
+#include "../../formats/zip.h"
 #include "../../lib/limits.h"
 
 enum { SEED_MOST = 24 << 10 };

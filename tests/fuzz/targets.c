@@ -11,7 +11,7 @@
 #include "../../formats/format.h"
 #include "../../formats/npy_header.h"
 #include "../../formats/pickle_read.h"
-#include "../../formats/zip_read.h"
+#include "../../formats/zip.h"
 #include "../../lib/arena.h"
 #include "../../lib/hub/inner.h"
 #include "../../lib/json.h"

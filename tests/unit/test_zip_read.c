@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "../../formats/text_index.h"
-#include "../../formats/zip_read.h"
+#include "../../formats/zip.h"
 #include "../../lib/checked.h"
 #include "../../lib/limits.h"
 #include "files.h"

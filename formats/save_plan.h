@@ -1,6 +1,6 @@
-/* save.h -- inside of a plan for saving, shared by the files that make it and the one that runs it */
-#ifndef CKPT_SAVE_H
-#define CKPT_SAVE_H
+/* save_plan.h -- inside of a plan for saving, shared by the files that make it and the one that runs it */
+#ifndef CKPT_FORMATS_SAVE_PLAN_H
+#define CKPT_FORMATS_SAVE_PLAN_H
 #include "format.h"
 #include "model_folder.h"
 
@@ -39,10 +39,10 @@ bool ckpt_save_add(ckpt_save_plan *plan, ckpt_save_kind kind, const char *name, 
 bool ckpt_save_note(ckpt_save_plan *plan, ckpt_error *err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Cuts cp into shards as huggingface_hub does and plans them with their index; one file when all fits into one. */
+/* save_shards.c: cuts cp into shards as huggingface_hub does and plans them with their index; one file when all fits into one. */
 bool ckpt_save_shards(ckpt_save_plan *plan, const ckpt_checkpoint *cp, const ckpt_save_options *options,
                       ckpt_error *err);
-/* Plans the small files that go along into a folder. */
+/* save_folder.c: plans the small files that go along into a folder. */
 bool ckpt_save_companions(ckpt_save_plan *plan, const ckpt_save_options *options, ckpt_error *err);
 /* Looks for weights that would be mixed up with the planned ones; fills plan->stale. */
 bool ckpt_save_find_stale(ckpt_save_plan *plan, ckpt_error *err);

@@ -1,4 +1,4 @@
-/* zip_read.h -- a strict reader of zip archives: a file has one reading or none
+/* zip.h -- a strict reader of zip archives: a file has one reading or none
  *
  * Opening reads the end records, the central directory and every local header, and proves that the records lie side by
  * side from the first byte of the file to the directory, that both headers of a record agree, and that no name occurs
@@ -6,8 +6,8 @@
  * their CRC is checked then too. No other data is read. Of a remote file only the directory is read; a record's local
  * header comes, and is compared, with the record.
  */
-#ifndef CKPT_FORMATS_ZIP_READ_H
-#define CKPT_FORMATS_ZIP_READ_H
+#ifndef CKPT_FORMATS_ZIP_H
+#define CKPT_FORMATS_ZIP_H
 #include "../lib/file.h"
 #include "../lib/source.h"
 
