@@ -10,6 +10,7 @@
 void ckpt_added_free(ckpt_added *a)
 {
 	free(a->items);
+	free(a->by_id);
 	ckpt_trie_free(a->trie);
 	ckpt_trie_free(a->trie + 1);
 	ckpt_trie_free(&a->names);
@@ -18,9 +19,19 @@ void ckpt_added_free(ckpt_added *a)
 
 const ckpt_added_token *ckpt_added_find(const ckpt_added *a, uint32_t id)
 {
-	for (size_t i = 0; i < a->count; i++)
-		if (a->items[i].id == id) return a->items + i;
-	return NULL;
+	uint32_t place = id < a->ids ? a->by_id[id] : UINT32_MAX;
+	return place != UINT32_MAX ? a->items + place : NULL;
+}
+
+/* The first of those that share an id. */
+static bool index_ids(ckpt_added *a, size_t ids, ckpt_error *err)
+{
+	a->by_id = ids ? malloc(ids * sizeof *a->by_id) : NULL;
+	if (ids && !a->by_id) return ckpt_fail_nomem(err);
+	for (size_t i = 0; i < ids; i++) a->by_id[i] = UINT32_MAX;
+	a->ids = ids;
+	for (size_t i = a->count; i-- > 0;) a->by_id[a->items[i].id] = (uint32_t)i;
+	return true;
 }
 
 static bool read_one(ckpt_tokenizer *t, const ckpt_json *v, ckpt_added_token *a, ckpt_error *err)
@@ -62,6 +73,9 @@ static bool normal_form(ckpt_tokenizer *t, const ckpt_added_token *a, ckpt_work_
 static bool index_all(ckpt_tokenizer *t, ckpt_work_text *w, ckpt_error *err)
 {
 	ckpt_added *a = &t->added;
+	size_t all = 0;
+	for (size_t i = 0; i < a->count; i++) all += strlen(a->items[i].content);
+	ckpt_matcher_begin(w->matcher, all);
 	for (size_t i = 0; i < a->count; i++) {
 		int which = a->items[i].normalized;
 		if (!normal_form(t, a->items + i, w, err)) return false;
@@ -87,6 +101,7 @@ bool ckpt_added_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err)
 		if (!read_one(t, e, a->items + a->count, err)) return false;
 		a->count++;
 	}
+	if (!index_ids(a, t->model.ids, err)) return false;
 	w.matcher = ckpt_matcher_new(err);
 	bool good = w.matcher && index_all(t, &w, err);
 	ckpt_matcher_free(w.matcher);
@@ -117,13 +132,13 @@ static bool space_at(const char *text, size_t length, size_t at, size_t *n)
 	return *n && ckpt_unicode_space(c);
 }
 
-/* The longest added token at a place; *end is behind it. */
+/* The longest added token at a place; *end is behind it. Takes what it walks from *walks, as far as there are any. */
 static const ckpt_added_token *longest(const ckpt_added *a, int which, const char *text, size_t length, size_t at,
-                                       size_t *end)
+                                       size_t *end, uint64_t *walks)
 {
 	const ckpt_added_token *found = NULL;
 	uint32_t node = 0;
-	for (size_t i = at; i < length; i++) {
+	for (size_t i = at; i < length && *walks; i++, --*walks) {
 		node = ckpt_trie_step(a->trie + which, node, (unsigned char)text[i]);
 		if (!node) break;
 		if (a->trie[which].values[node] == CKPT_TRIE_NONE) continue;
@@ -133,33 +148,37 @@ static const ckpt_added_token *longest(const ckpt_added *a, int which, const cha
 	return found;
 }
 
-static bool cut_piece(const ckpt_added *a, int which, ckpt_work_text *w, ckpt_piece p)
+static bool cut_piece(const ckpt_added *a, int which, ckpt_work_text *w, ckpt_piece p, ckpt_error *err)
 {
 	const char *text = w->now.text.text + p.begin;
 	size_t length = p.end - p.begin, from = 0, n;
 	for (size_t at = 0; at < length;) {
 		size_t begin = at, end = at;
-		const ckpt_added_token *t = a->begins[which][(unsigned char)text[at]] ? longest(a, which, text, length, at, &end) : NULL;
+		const ckpt_added_token *t = a->begins[which][(unsigned char)text[at]] ? longest(a, which, text, length, at, &end, &w->walks) : NULL;
+		if (!w->walks) return ckpt_fail(err, CKPT_E_LIMIT, "the search for added tokens takes more steps than 1024 for each byte and %d", 1 << 24);
 		at = t ? end : at + 1;
 		if (!t) continue;
 		if (t->single_word && ((begin && word_at(text, length, before(text, begin))) || word_at(text, length, end))) continue;
 		while (t->left && begin > from && space_at(text, length, before(text, begin), &n)) begin = before(text, begin);
 		while (t->right && end < length && space_at(text, length, end, &n)) end += n;
 		if (begin < from) begin = from;
-		if (!ckpt_pieces_add(&w->next, p.begin + from, p.begin + begin, UINT32_MAX)) return false;
-		if (!ckpt_pieces_add(&w->next, p.begin + begin, p.begin + end, t->id)) return false;
+		if (!ckpt_pieces_add(&w->next, p.begin + from, p.begin + begin, UINT32_MAX)) return ckpt_fail_nomem(err);
+		if (!ckpt_pieces_add(&w->next, p.begin + begin, p.begin + end, t->id)) return ckpt_fail_nomem(err);
 		from = at = end;
 	}
-	return ckpt_pieces_add(&w->next, p.begin + from, p.end, UINT32_MAX);
+	return ckpt_pieces_add(&w->next, p.begin + from, p.end, UINT32_MAX) || ckpt_fail_nomem(err);
 }
 
-bool ckpt_added_cut(const ckpt_added *a, int which, ckpt_work_text *w)
+bool ckpt_added_cut(const ckpt_added *a, int which, ckpt_work_text *w, ckpt_error *err)
 {
 	w->next.count = 0;
 	for (size_t i = 0; i < w->now.count; i++) {
 		ckpt_piece p = w->now.items[i];
-		bool good = p.token != UINT32_MAX ? ckpt_pieces_add(&w->next, p.begin, p.end, p.token) : cut_piece(a, which, w, p);
-		if (!good) return false;
+		if (p.token == UINT32_MAX) {
+			if (!cut_piece(a, which, w, p, err)) return false;
+		} else if (!ckpt_pieces_add(&w->next, p.begin, p.end, p.token)) {
+			return ckpt_fail_nomem(err);
+		}
 	}
 	ckpt_aligned text = w->now.text;
 	w->now.text = w->next.text;

@@ -290,6 +290,7 @@ static bool step(const ckpt_step *s, const ckpt_strings *in, ckpt_strings *out, 
 bool ckpt_decode_steps(const ckpt_steps *steps, ckpt_strings *tokens, ckpt_matcher *matcher, ckpt_error *err)
 {
 	const size_t most = ckpt_steps_most(tokens->text.length);
+	ckpt_matcher_begin(matcher, tokens->text.length);
 	for (size_t i = 0; i < steps->count; i++) {
 		ckpt_strings out = {0};
 		bool good = step(steps->items + i, tokens, &out, most, matcher, err) && ckpt_buffer_ok(&out.text, err);

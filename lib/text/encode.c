@@ -194,9 +194,11 @@ static bool encode_text(ckpt_encoder *e, const char *text, size_t length, uint32
 		ckpt_aligned_put(&w->now.text, text + i, n, (ckpt_span){(uint32_t)i, (uint32_t)(i + n)});
 	}
 	if (w->now.text.failed || !ckpt_pieces_add(&w->now, 0, length, UINT32_MAX)) return ckpt_fail_nomem(err);
-	if (!ckpt_added_cut(&e->t->added, 0, w)) return ckpt_fail_nomem(err);
+	e->word.walks = ckpt_trie_most(length);
+	ckpt_matcher_begin(w->matcher, length);
+	if (!ckpt_added_cut(&e->t->added, 0, w, err)) return false;
 	if (!ckpt_normalize(&e->t->normalizer, w, err)) return false;
-	if (!ckpt_added_cut(&e->t->added, 1, w)) return ckpt_fail_nomem(err);
+	if (!ckpt_added_cut(&e->t->added, 1, w, err)) return false;
 	if (!ckpt_pre_tokenize(&e->t->pre_tokenizer, w, err)) return false;
 	for (size_t i = 0; i < w->now.count; i++)
 		if (!add_piece(e, w->now.items[i], ascii, type, out, err)) return false;

@@ -101,6 +101,14 @@ bool ckpt_word_tokens_add(ckpt_word_tokens *out, uint32_t id, size_t begin, size
 	return true;
 }
 
+bool ckpt_word_tokens_walk(ckpt_word_tokens *out, size_t bytes, ckpt_error *err)
+{
+	if (bytes > out->walks)
+		return ckpt_fail(err, CKPT_E_LIMIT, "the words of the text take more steps through the vocabulary than 1024 for each byte and %d", 1 << 24);
+	out->walks -= bytes;
+	return true;
+}
+
 static bool unknown(const ckpt_text_model *m, size_t length, ckpt_word_tokens *out, ckpt_error *err)
 {
 	if (m->unk == CKPT_TRIE_NONE) return ckpt_fail(err, CKPT_E_FORMAT, "a word is not in the vocabulary, which has no unknown token");
@@ -117,14 +125,16 @@ static bool wordpiece(const ckpt_text_model *m, const char *word, size_t length,
 	uint32_t later = ckpt_trie_walk(t, 0, m->prefix, strlen(m->prefix));
 	for (size_t at = 0, end; at < length; at = end) {
 		uint32_t node = at ? later : 0, id = CKPT_TRIE_NONE;
+		size_t i;
 		end = at;
-		for (size_t i = at; i < length && (node || !at || !*m->prefix); i++) {
+		for (i = at; i < length && (node || !at || !*m->prefix); i++) {
 			node = ckpt_trie_step(t, node, (unsigned char)word[i]);
 			if (!node) break;
 			if (t->values[node] == CKPT_TRIE_NONE || (i + 1 < length && ((unsigned char)word[i + 1] & 0xc0) == 0x80)) continue;
 			id = t->values[node];
 			end = i + 1;
 		}
+		if (!ckpt_word_tokens_walk(out, i - at, err)) return false;
 		if (id == CKPT_TRIE_NONE) {
 			out->count = before;
 			return unknown(m, length, out, err);

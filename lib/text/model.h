@@ -34,6 +34,7 @@ typedef struct ckpt_word_tokens {
 	size_t count, room;
 	void *scratch; /* of the models */
 	size_t scratch_room;
+	uint64_t walks; /* bytes that the models may still walk in the vocabulary */
 } ckpt_word_tokens;
 
 void ckpt_text_model_free(ckpt_text_model *m);
@@ -56,6 +57,8 @@ bool ckpt_bpe_tokens(const ckpt_text_model *m, const char *word, size_t length, 
 bool ckpt_unigram_tokens(const ckpt_text_model *m, const char *word, size_t length, ckpt_word_tokens *out,
                          ckpt_error *err);
 bool ckpt_word_tokens_add(ckpt_word_tokens *out, uint32_t id, size_t begin, size_t end, bool own, ckpt_error *err);
+/* Takes from out->walks; an error once there are none left. */
+bool ckpt_word_tokens_walk(ckpt_word_tokens *out, size_t bytes, ckpt_error *err);
 void *ckpt_word_tokens_scratch(ckpt_word_tokens *out, size_t bytes);
 void ckpt_word_tokens_free(ckpt_word_tokens *out);
 #endif

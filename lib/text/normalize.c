@@ -4,6 +4,7 @@
 #include "../error.h"
 #include "../utf8.h"
 #include "steps.h"
+#include "trie.h"
 #include "unicode.h"
 
 typedef struct view {
@@ -267,6 +268,7 @@ void ckpt_work_begin(ckpt_work_text *w, size_t length)
 	ckpt_aligned_begin(&w->now.text, ckpt_steps_most(length));
 	ckpt_aligned_begin(&w->next.text, ckpt_steps_most(length));
 	w->changes.failed = false;
+	w->walks = ckpt_trie_most(length);
 }
 
 bool ckpt_work_ok(const ckpt_work_text *w, ckpt_error *err)

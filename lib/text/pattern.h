@@ -13,9 +13,11 @@ void ckpt_pattern_free(ckpt_pattern *p);
 
 ckpt_matcher *ckpt_matcher_new(ckpt_error *err);
 void ckpt_matcher_free(ckpt_matcher *m);
+/* All searches from here to the next begin share the steps that a text of so many bytes may cost. */
+void ckpt_matcher_begin(ckpt_matcher *m, size_t length);
 
-/* The first match at or behind `at` in a valid text; *found false: there is none. False: the search took too many
- * steps. */
+/* The first match at or behind `at` in a valid text; *found false: there is none. False: the searches since
+ * ckpt_matcher_begin took too many steps. */
 bool ckpt_pattern_find(const ckpt_pattern *p, ckpt_matcher *m, const char *text, size_t length, size_t at, bool *found,
                        size_t *begin, size_t *end, ckpt_error *err);
 #endif

@@ -106,7 +106,9 @@ static bool read_merges(ckpt_text_model *m, const ckpt_json *merges, ckpt_error 
 
 static bool copy(ckpt_text_model *m, const ckpt_json *v, const char *key, const char **out, ckpt_error *err)
 {
+	enum { MOST = 256 }; /* it is walked again for many words */
 	const char *s = ckpt_json_field_string(v, key);
+	if (s && strlen(s) > MOST) return ckpt_fail(err, CKPT_E_LIMIT, "%s has %zu bytes, at most %d are read", key, strlen(s), MOST);
 	*out = s ? ckpt_arena_copy(&m->arena, s, strlen(s)) : "";
 	return *out || ckpt_fail_nomem(err);
 }

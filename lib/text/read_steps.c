@@ -240,7 +240,9 @@ static const char *type_name(const ckpt_json *v)
 static bool add_step(ckpt_steps *steps, ckpt_step_room room, const ckpt_json *v, ckpt_arena *arena, ckpt_error *err)
 {
 	const char *name = type_name(v);
+	enum { MOST = 1024 }; /* each may walk the whole text */
 	if (!name) return ckpt_fail(err, CKPT_E_FORMAT, "the %s is no object with a type", room_names[room]);
+	if (steps->count == MOST) return ckpt_fail(err, CKPT_E_LIMIT, "the %s has more than %d steps", room_names[room], MOST);
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
 		if (types[i].room != room || strcmp(types[i].name, name) != 0) continue;
 		ckpt_step *more = realloc(steps->items, (steps->count + 1) * sizeof *more);

@@ -76,6 +76,7 @@ typedef struct ckpt_work_text {
 	ckpt_pieces now, next;
 	ckpt_changes changes;
 	ckpt_matcher *matcher;
+	uint64_t walks; /* bytes that the search for added tokens may still walk */
 } ckpt_work_text;
 
 /* What steps may make of a text of so many bytes: more than any of the usual ones does, since a file may replace what it likes. */

@@ -15,6 +15,8 @@ typedef struct ckpt_added_token {
 typedef struct ckpt_added {
 	ckpt_added_token *items;
 	size_t count;
+	uint32_t *by_id; /* their places in items, UINT32_MAX: not there */
+	size_t ids;
 	ckpt_trie trie[2];  /* content to place in items */
 	ckpt_trie names;    /* content to id, of those that are not in the model's vocabulary */
 	bool begins[2][256]; /* whether any begins with this byte */
@@ -52,8 +54,8 @@ bool ckpt_added_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err);
 bool ckpt_post_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err);
 bool ckpt_padding_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err);
 void ckpt_added_free(ckpt_added *a);
-/* Cuts the added tokens out of the text pieces; which: 0 or 1. The text stays. False: out of memory. */
-bool ckpt_added_cut(const ckpt_added *a, int which, ckpt_work_text *w);
+/* Cuts the added tokens out of the text pieces; which: 0 or 1. The text stays. */
+bool ckpt_added_cut(const ckpt_added *a, int which, ckpt_work_text *w, ckpt_error *err);
 const ckpt_added_token *ckpt_added_find(const ckpt_added *a, uint32_t id);
 /* How many tokens the template adds. */
 size_t ckpt_post_count(const ckpt_tokenizer *t, bool pair);

@@ -27,6 +27,13 @@ static inline size_t ckpt_trie_slot(const ckpt_trie *t, uint64_t edge)
 	return (size_t)((edge * t->key) >> 20) & (t->edge_room - 1);
 }
 
+/* How many bytes the searches for all parts of a text may walk: far more than any vocabulary of words needs, since a file
+ * can hold strings of a million bytes of which all but the last are everywhere in a text. */
+static inline uint64_t ckpt_trie_most(size_t length)
+{
+	return (1 << 24) + 1024 * (uint64_t)length;
+}
+
 /* The child of node by one byte; 0: none. */
 static inline uint32_t ckpt_trie_step(const ckpt_trie *t, uint32_t node, unsigned char byte)
 {

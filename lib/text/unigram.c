@@ -20,7 +20,7 @@ static void reach(way *to, double score, size_t from, uint32_t id)
 	if (to->from == UINT32_MAX || score > to->score) *to = (way){score, id, (uint32_t)from};
 }
 
-static bool forward(const ckpt_text_model *m, const char *word, size_t length, way *ways, ckpt_error *err)
+static bool forward(const ckpt_text_model *m, const char *word, size_t length, way *ways, ckpt_word_tokens *out, ckpt_error *err)
 {
 	const ckpt_trie *t = &m->vocabulary;
 	uint32_t c;
@@ -29,7 +29,8 @@ static bool forward(const ckpt_text_model *m, const char *word, size_t length, w
 		double here = ways[at].score;
 		n = ckpt_utf8_decode(word + at, length - at, &c);
 		uint32_t node = 0;
-		for (size_t i = at; i < length; i++) {
+		size_t i;
+		for (i = at; i < length; i++) {
 			node = ckpt_trie_step(t, node, (unsigned char)word[i]);
 			if (!node) break;
 			uint32_t id = t->values[node];
@@ -37,6 +38,7 @@ static bool forward(const ckpt_text_model *m, const char *word, size_t length, w
 			reach(ways + i + 1, m->scores[id] + here, at, id);
 			if (i + 1 - at == n) single = true;
 		}
+		if (!ckpt_word_tokens_walk(out, i - at, err)) return false;
 		if (single) continue;
 		if (m->unk == CKPT_TRIE_NONE)
 			return ckpt_fail(err, CKPT_E_FORMAT, "a character is not in the vocabulary, which has no unknown token");
@@ -65,7 +67,7 @@ bool ckpt_unigram_tokens(const ckpt_text_model *m, const char *word, size_t leng
 	way *ways = ckpt_word_tokens_scratch(out, (length + 1) * sizeof *ways);
 	if (!ways) return ckpt_fail_nomem(err);
 	for (size_t i = 0; i <= length; i++) ways[i] = (way){0, 0, UINT32_MAX};
-	if (!forward(m, word, length, ways, err)) return false;
+	if (!forward(m, word, length, ways, out, err)) return false;
 	/* Back from the end, turning the ways around: id stays with the place where a piece begins. */
 	uint32_t behind = UINT32_MAX, id_behind = 0;
 	for (uint32_t at = (uint32_t)length; at != UINT32_MAX;) {

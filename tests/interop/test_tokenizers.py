@@ -21,6 +21,7 @@ TEXTS = [
     "ಕನ್ನಡ తెలుగు മലയാളം ગુજરાતી ਪੰਜਾਬੀ বাংলা සිංහල", "ქართული ენა Հայերեն", "አማርኛ ᏣᎳᎩ ᓀᐦᐃᔭᐍᐏᐣ", "བོད་སྐད་ ᠮᠣᠩᠭᠣᠯ\u180eᠠ", "👩\u200d👩\u200d👧\u200d👦 🏳️\u200d🌈 👍🏽 🇩🇪🇫🇷",
     "zero\u200bwidth\u200cjoin\u200der\u2060word\ufeffbom", "private \ue000\uf8ff \U000f0000 use", "soft\u00adhyphen nb\u00a0sp th\u2009in \u3000 wide",
     "1234567890 3.14159 1,000,000 ½ ⅷ ² ١٢٣ ๑๒", "x" * 99, "x" * 100, "x" * 101, "é" * 100, "ab" * 300, " " * 50, "a" + " " * 30 + "b", "\n\n\r\n  \n x \n",
+    "a" * 300 + " " * 300 + "1" * 300 + "!" * 300 + "é" * 300 + "\t" * 300 + "İ", "a b " * 200 + " " * 600 + "語" * 200 + "🙂" * 90,
     "fi ﬂ ﬁ ① ㎏ ㍿ Ａｂｃ １２", "a[MASK]b [MASK] [CLS]x[SEP]", "<s>x</s><unk><pad> <mask> x<mask>y", "<tok> in<tok>word  <tok>  TOK tok tokens",
     "don 't , . ! ? n't 's 'm do not", "\x00nul\x01\x02\x7f\x80\x85\x9f", "\ufffd replaced \ufffe", "\U0001d400\U0001d7ce \U0001f130\u24b6", "snake_case CamelCase kebab-case e.g. U.S.A. #tag @me http://x.y/z?q=1&r=2",
     "▁ already ▁▁meta", "Ġ Ċ ġ bytes", "\u2028line\u2029para", "\u0344 \u0958 \u2126 \uac00 \u1100\u1161 \u0f73", "..., !!! ?!?! --- ___ ''' \"\"\" «» “” … ¡¿ § € £ ¥",
