@@ -1,16 +1,13 @@
 /* test_hub.c -- names of the Hub, lists of files, and pulling from a small server in this process */
-#include <arpa/inet.h>
-#include <dirent.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "../../lib/hub/inner.h"
 #include "files.h"
+#include "server.h"
 #include "unit.h"
 
 #define COMMIT "0123456789abcdef0123456789abcdef01234567"
@@ -126,96 +123,50 @@ static void test_lists(void)
 typedef struct answer {
 	const char *path; /* begins the request's path */
 	const char *text; /* the whole answer */
-	size_t length;
 } answer;
 
-typedef struct server {
-	int fd;
-	pthread_t thread;
-	const answer *answers; /* each is given once, in order */
-	size_t count;
-	char log[8192];        /* the requests, one after the other */
-} server;
+/* Answers in their order; each is given once. */
+typedef struct script {
+	const answer *answers;
+	int count;
+} script;
 
-static void serve_one(server *s, const answer *a, int client)
+static void play(unit_server *s, int client, int number, const char *request)
 {
-	char request[4096];
-	size_t n = 0;
-	while (n < sizeof request - 1) {
-		ssize_t got = recv(client, request + n, sizeof request - 1 - n, 0);
-		if (got <= 0) break;
-		n += (size_t)got;
-		request[n] = '\0';
-		if (strstr(request, "\r\n\r\n")) break;
-	}
-	request[n] = '\0';
-	if (strlen(s->log) + n < sizeof s->log) strcat(s->log, request);
-	const char *text = strncmp(request, "GET ", 4) == 0 && strncmp(request + 4, a->path, strlen(a->path)) == 0
-	                       ? a->text : "HTTP/1.1 400 Unexpected\r\nContent-Length: 0\r\n\r\n";
-	size_t length = text == a->text && a->length ? a->length : strlen(text);
-	if (send(client, text, length, MSG_NOSIGNAL) < 0) return;
-	shutdown(client, SHUT_WR);
-}
-
-static void *serve(void *user)
-{
-	server *s = user;
-	for (size_t i = 0; i < s->count; i++) {
-		int client = accept(s->fd, NULL, NULL);
-		if (client < 0) break;
-		serve_one(s, &s->answers[i], client);
-		close(client);
-	}
-	return NULL;
-}
-
-/* The endpoint's URL goes to url. */
-static void start(server *s, const answer *answers, size_t count, char url[64])
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof at;
-	*s = (server){.fd = socket(AF_INET, SOCK_STREAM, 0), .answers = answers, .count = count};
-	CU_ASSERT_FATAL(s->fd >= 0);
-	CU_ASSERT_FATAL(bind(s->fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(s->fd, 8) == 0);
-	CU_ASSERT_FATAL(getsockname(s->fd, (struct sockaddr *)&at, &size) == 0);
-	snprintf(url, 64, "http://127.0.0.1:%d", ntohs(at.sin_port));
-	CU_ASSERT_FATAL(pthread_create(&s->thread, NULL, serve, s) == 0);
-}
-
-static void stop(server *s)
-{
-	shutdown(s->fd, SHUT_RDWR); /* ends an accept that waits for a request that never came */
-	pthread_join(s->thread, NULL);
-	close(s->fd);
+	const script *x = s->user;
+	const answer *a = number < x->count ? &x->answers[number] : NULL;
+	bool fits = a && strncmp(request, "GET ", 4) == 0 && strncmp(request + 4, a->path, strlen(a->path)) == 0;
+	const char *text = fits ? a->text : "HTTP/1.1 400 Unexpected\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+	unit_server_put(client, text, strlen(text));
 }
 
 #define CLOSE "Connection: close\r\n"
-#define INFO {"/api/models/org/m/revision/main", "HTTP/1.1 200 OK\r\n" CLOSE "\r\n{\"sha\":\"" COMMIT "\"}", 0}
+#define INFO {"/api/models/org/m/revision/main", "HTTP/1.1 200 OK\r\n" CLOSE "\r\n{\"sha\":\"" COMMIT "\"}"}
 #define LIST                                                                                                           \
 	{"/api/models/org/m/tree/" COMMIT,                                                                             \
-	 "HTTP/1.1 200 OK\r\n" CLOSE "\r\n[{\"type\":\"file\",\"path\":\"config.json\",\"size\":6,\"oid\":\"" SHA1_HELLO "\"}]", 0}
-#define FILE_IS(text) {"/org/m/resolve/" COMMIT "/config.json", text, 0}
+	 "HTTP/1.1 200 OK\r\n" CLOSE "\r\n[{\"type\":\"file\",\"path\":\"config.json\",\"size\":6,\"oid\":\"" SHA1_HELLO "\"}]"}
+#define FILE_IS(text) {"/org/m/resolve/" COMMIT "/config.json", text}
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n" CLOSE "\r\nhello\n"
 
 typedef struct outcome {
 	bool ok;
 	ckpt_hub_cause why;
-	char text[CKPT_ERROR_TEXT], path[1024], log[8192];
+	char text[CKPT_ERROR_TEXT], path[1024], log[sizeof((unit_server *)0)->log];
 	uint64_t transferred;
 } outcome;
 
 /* Pulls org/m into the cache `folder` from a server that gives these answers. */
-static outcome pull(const char *folder, const answer *answers, size_t count)
+static outcome pull(const char *folder, const answer *answers, int count)
 {
 	static const ckpt_hub_wish wish;
-	server s;
-	char url[64];
+	script lines = {answers, count};
+	unit_server s;
 	outcome out = {0};
 	ckpt_error err = {0};
 	ckpt_hub_result result = {0};
 	ckpt_hub_id id = {.repo = "org/m"};
-	start(&s, answers, count, url);
-	ckpt_hub_options o = {.cache_dir = folder, .endpoint = url, .token = "hf_secret", .retry_ms = 1};
+	unit_server_start(&s, play, &lines);
+	ckpt_hub_options o = {.cache_dir = folder, .endpoint = s.url, .token = "hf_secret", .retry_ms = 1};
 	ckpt_hub *hub = ckpt_hub_new(&o, &err);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(hub);
 	out.ok = ckpt_hub_pull(hub, &id, &wish, &result, &err);
@@ -225,13 +176,13 @@ static outcome pull(const char *folder, const answer *answers, size_t count)
 	snprintf(out.path, sizeof out.path, "%s", result.path ? result.path : "");
 	ckpt_hub_result_free(&result);
 	ckpt_hub_free(hub);
-	stop(&s);
+	unit_server_stop(&s);
 	memcpy(out.log, s.log, sizeof out.log);
 	CU_ASSERT_PTR_NULL(strstr(out.text, "hf_secret"));
 	return out;
 }
 
-#define PULL(folder, ...) pull(folder, (const answer[]){__VA_ARGS__}, sizeof((const answer[]){__VA_ARGS__}) / sizeof(answer))
+#define PULL(folder, ...) pull(folder, (const answer[]){__VA_ARGS__}, (int)(sizeof((const answer[]){__VA_ARGS__}) / sizeof(answer)))
 
 static void check_content(const char *folder, const char *name, const char *text)
 {
@@ -273,7 +224,7 @@ static void test_pull(void)
 	CU_ASSERT_TRUE(o.ok);
 	CU_ASSERT_EQUAL(o.transferred, 0);
 	/* the server is ill, the cache is not */
-	o = PULL(folder, {"/api", "HTTP/1.1 403 No\r\n" CLOSE "\r\n", 0});
+	o = PULL(folder, {"/api", "HTTP/1.1 403 No\r\n" CLOSE "\r\n"});
 	CU_ASSERT_TRUE(o.ok);
 }
 
@@ -333,14 +284,15 @@ static void test_faults(void)
 /* The token stays with its origin: a second server on another port sees none. */
 static void test_token(void)
 {
-	static const answer other[] = {{"/cdn", HELLO, 0}};
-	server cdn;
-	char url[64], redirect[256];
+	static const answer other[] = {{"/cdn", HELLO}};
+	script lines = {other, 1};
+	unit_server cdn;
+	char redirect[256];
 	const char *folder = unit_mkdir("hub6");
-	start(&cdn, other, 1, url);
-	snprintf(redirect, sizeof redirect, "HTTP/1.1 302 Found\r\nLocation: %s/cdn\r\n" CLOSE "\r\n", url);
+	unit_server_start(&cdn, play, &lines);
+	snprintf(redirect, sizeof redirect, "HTTP/1.1 302 Found\r\nLocation: %s/cdn\r\n" CLOSE "\r\n", cdn.url);
 	outcome o = PULL(folder, INFO, LIST, FILE_IS(redirect));
-	stop(&cdn);
+	unit_server_stop(&cdn);
 	if (!o.ok) printf("# %s\n", o.text);
 	CU_ASSERT_TRUE(o.ok);
 	CU_ASSERT_PTR_NOT_NULL(strstr(cdn.log, "GET /cdn"));
