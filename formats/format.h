@@ -58,6 +58,12 @@ typedef struct ckpt_format {
 /* Opens a file that is open already, a remote one for instance; its path is a name for messages then. */
 ckpt_checkpoint *ckpt_open_file(ckpt_file *file, const ckpt_open_options *options, ckpt_error *err);
 
+/* As ckpt_save_plan_run, but asked before anything gets its name: check is given what was written, opened again. When it
+ * returns false, with or without an error, nothing gets a name, what was there stays, and the result is false. */
+bool ckpt_save_plan_run_checked(ckpt_save_plan *plan, const ckpt_work *work,
+                                bool (*check)(void *user, const ckpt_checkpoint *written, ckpt_error *err), void *user,
+                                ckpt_error *err);
+
 /* The table. */
 const ckpt_format *ckpt_format_row(size_t i); /* NULL past the end */
 const ckpt_format *ckpt_format_by_name(const char *name);

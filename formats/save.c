@@ -227,6 +227,7 @@ ckpt_save_plan *ckpt_save_plan_new(const ckpt_checkpoint *cp, const char *path, 
 	plan->given = cp;
 	plan->force = options->force;
 	plan->sync = !options->no_sync;
+	plan->limits = options->limits;
 	if (make_plan(plan, path, options, err)) return plan;
 	ckpt_path_prefix(err, path);
 	ckpt_save_plan_free(plan);

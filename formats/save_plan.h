@@ -31,6 +31,7 @@ struct ckpt_save_plan {
 	char **notes;
 	size_t note_count, note_capacity;
 	bool force, sync;
+	ckpt_limits limits; /* for reading again what was written */
 };
 
 /* Appends a file; layout and shard are taken over on success and on failure. */
@@ -44,6 +45,8 @@ bool ckpt_save_shards(ckpt_save_plan *plan, const ckpt_checkpoint *cp, const ckp
                       ckpt_error *err);
 /* save_folder.c: plans the small files that go along into a folder. */
 bool ckpt_save_companions(ckpt_save_plan *plan, const ckpt_save_options *options, ckpt_error *err);
+/* Opens the weights that were written and have no name yet, through their index when there are several. */
+ckpt_checkpoint *ckpt_save_reopen(const ckpt_save_plan *plan, ckpt_error *err);
 /* Looks for weights that would be mixed up with the planned ones; fills plan->stale. */
 bool ckpt_save_find_stale(ckpt_save_plan *plan, ckpt_error *err);
 #endif

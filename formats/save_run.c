@@ -138,11 +138,26 @@ static bool make_folder(const ckpt_save_plan *plan, bool *made, ckpt_error *err)
 	return ckpt_fail_errno(err, errno, "cannot make the folder %s", plan->folder);
 }
 
-bool ckpt_save_plan_run(ckpt_save_plan *plan, const ckpt_work *work, ckpt_error *err)
+typedef struct checker {
+	bool (*check)(void *user, const ckpt_checkpoint *written, ckpt_error *err);
+	void *user;
+} checker;
+
+/* Whether what lies there without a name may have one. */
+static bool approve(const ckpt_save_plan *plan, const checker *c, ckpt_error *err)
+{
+	if (!c->check) return true;
+	ckpt_checkpoint *written = ckpt_save_reopen(plan, err);
+	bool ok = written && c->check(c->user, written, err);
+	ckpt_checkpoint_free(written);
+	return ok && ckpt_checkpoint_unchanged(plan->given, err);
+}
+
+static bool run(ckpt_save_plan *plan, const ckpt_work *work, const checker *c, ckpt_error *err)
 {
 	bool made;
 	if (!make_folder(plan, &made, err)) return false;
-	bool named = fill_all(plan, work, err) && commit_all(plan, err);
+	bool named = fill_all(plan, work, err) && approve(plan, c, err) && commit_all(plan, err);
 	for (size_t i = 0; i < plan->count; i++) {
 		ckpt_save_file *f = &plan->files[i];
 		ckpt_output_free(f->out); /* also takes away what was not named */
@@ -153,5 +168,18 @@ bool ckpt_save_plan_run(ckpt_save_plan *plan, const ckpt_work *work, ckpt_error 
 	}
 	if (named) return remove_stale(plan, err);
 	if (made) rmdir(plan->folder);
+	if (!err || err->code == CKPT_OK) return false; /* a check said no without a word */
 	return ckpt_path_prefix(err, plan->folder ? plan->folder : plan->files[0].path);
+}
+
+bool ckpt_save_plan_run(ckpt_save_plan *plan, const ckpt_work *work, ckpt_error *err)
+{
+	return run(plan, work, &(checker){0}, err);
+}
+
+bool ckpt_save_plan_run_checked(ckpt_save_plan *plan, const ckpt_work *work,
+                                bool (*check)(void *user, const ckpt_checkpoint *written, ckpt_error *err), void *user,
+                                ckpt_error *err)
+{
+	return run(plan, work, &(checker){check, user}, err);
 }

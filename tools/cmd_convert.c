@@ -47,7 +47,8 @@ static const ckpt_option options[] = {
 	{"force", 'f', CKPT_OPTION_FLAG, AT(force), NULL, "replace what is there", 0, 0},
 	{"dry-run", 'n', CKPT_OPTION_FLAG, AT(dry_run), NULL, "show what would be written and write nothing", 0, 0},
 	{"check", 0, CKPT_OPTION_FLAG, AT(check), NULL,
-	 "afterwards read the output again and compare every tensor with its source by SHA-256; exit 1 when one differs", 0, 0},
+	 "before the output gets its name, read it again and compare every tensor with its source by SHA-256; when one differs, "
+	 "keep nothing and exit 1", 0, 0},
 	{"no-sync", 0, CKPT_OPTION_FLAG, AT(no_sync), NULL,
 	 "leave it to the system when the output reaches the disk (faster; a power cut may then lose it)", 0, 0},
 	{0},
@@ -190,20 +191,35 @@ static void show_summary(const ckpt_conversion *c, double seconds)
 
 /* ---- the command ----------------------------------------------------------------------------------------------- */
 
+typedef struct checking {
+	const ckpt_conversion *c;
+	ckpt_progress *progress; /* of the writing, which ends where the check begins */
+	double seconds;
+	size_t different;
+	char fingerprint[65];
+} checking;
+
+static bool check(void *user, const ckpt_checkpoint *written, ckpt_error *err)
+{
+	checking *x = user;
+	x->seconds = ckpt_progress_end(x->progress);
+	return ckpt_convert_check(x->c, written, &x->different, x->fingerprint, err) && x->different == 0;
+}
+
 static bool convert(ckpt_conversion *c, ckpt_save_plan *plan, int *code, ckpt_error *err)
 {
 	const struct convert_options *o = c->call->options;
+	size_t count = ckpt_checkpoint_tensor_count(c->cp);
 	ckpt_progress progress;
-	bool equal = true;
+	checking x = {.c = c, .progress = &progress, .seconds = -1};
 	ckpt_progress_begin(&progress, c->call, "writing");
 	ckpt_work work = ckpt_progress_work(&progress);
-	bool ok = ckpt_save_plan_run(plan, &work, err);
-	double seconds = ckpt_progress_end(&progress);
-	if (!ok) return false;
-	show_summary(c, seconds);
-	if (o->check && !ckpt_convert_check(c, &equal, err)) return false;
-	*code = equal ? CKPT_EXIT_OK : CKPT_EXIT_NEGATIVE;
-	return true;
+	bool ok = ckpt_save_plan_run_checked(plan, &work, o->check ? check : NULL, &x, err);
+	if (x.seconds < 0) x.seconds = ckpt_progress_end(&progress);
+	if (ok) show_summary(c, x.seconds);
+	if (ok && o->check && !c->call->quiet) printf("check: %zu tensor%s equal, fingerprint %s\n", count, ckpt_plural(count), x.fingerprint);
+	*code = ok ? CKPT_EXIT_OK : CKPT_EXIT_NEGATIVE;
+	return ok || x.different > 0;
 }
 
 static bool is_folder(const char *path)
@@ -275,7 +291,8 @@ static const char *const synopsis[] = {"SRC DST [OPTION]...", "SRC -o DST [OPTIO
 static const ckpt_paragraph description[] = {
 	{NULL, "Writes the tensors of `SRC` to `DST`. What `DST` is follows from its suffix (`.safetensors`, `.bin`, `.pt`, `.pth`, "
 	       "`.ckpt`, `.npz`, ...) or from `--to`; when `DST` is a folder, a whole model is written there: the weights, and beside "
-	       "them the config, the tokenizer and the other small files of the source's folder."},
+	       "them the config, the tokenizer and the other small files of the source's folder. Folders below it (`1_Pooling`, `onnx`) "
+	       "are not carried along, which is said."},
 	{NULL, "Every tensor is the same in the output, whatever the number of threads. Memory does not grow with the model. The "
 	       "output appears under its name when it is complete and on the disk, or not at all; what was there before stays until "
 	       "then, also when `DST` is `SRC` itself."},
@@ -297,7 +314,7 @@ static const ckpt_example examples[] = {
 };
 
 static const ckpt_exit_code exits[] = {
-	{CKPT_EXIT_NEGATIVE, "--check found a difference"},
+	{CKPT_EXIT_NEGATIVE, "--check found a difference; nothing was kept"},
 	{0, NULL},
 };
 

@@ -17,6 +17,8 @@ typedef struct ckpt_conversion {
 bool ckpt_convert_left_behind(const ckpt_call *call, const ckpt_checkpoint *whole, const char *root, ckpt_error *err);
 /* Says, one line each, what the source holds and the output will not: values, metadata, aliases. */
 bool ckpt_convert_losses(const ckpt_conversion *c, ckpt_error *err);
-/* Reads the output again and compares every tensor by its SHA-256. *equal: the verdict, which it prints. */
-bool ckpt_convert_check(const ckpt_conversion *c, bool *equal, ckpt_error *err);
+/* Compares what was written, opened again, with the source: every tensor by its SHA-256. Prints the differences, if any.
+ * *different: how many there are; fingerprint: that of the source's tensors. */
+bool ckpt_convert_check(const ckpt_conversion *c, const ckpt_checkpoint *written, size_t *different, char fingerprint[65],
+                        ckpt_error *err);
 #endif

@@ -1,8 +1,7 @@
-/* convert_check.c -- ckpt convert --check: the output read again, tensor by tensor */
+/* convert_check.c -- ckpt convert --check: the output read again, tensor by tensor, before it gets its name */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "../lib/dtype.h"
 #include "convert.h"
@@ -10,20 +9,6 @@
 #include "progress.h"
 
 #define SAID 10 /* differences that are named */
-
-/* What to open to read the output: the folder, the index of shards, or the one file. */
-static const char *path_of(const ckpt_conversion *c)
-{
-	static const char index[] = ".index.json";
-	struct stat st;
-	if (stat(c->target, &st) == 0 && S_ISDIR(st.st_mode)) return c->target;
-	for (size_t i = 0; i < ckpt_save_plan_file_count(c->plan); i++) {
-		const char *path = ckpt_save_plan_file_path(c->plan, i);
-		size_t length = strlen(path);
-		if (length >= sizeof index && strcmp(path + length - sizeof index + 1, index) == 0) return path;
-	}
-	return ckpt_save_plan_file_path(c->plan, 0);
-}
 
 static size_t index_of(const ckpt_checkpoint *cp, const ckpt_tensor *t)
 {
@@ -87,35 +72,17 @@ static bool hash_both(const ckpt_conversion *c, const ckpt_checkpoint *out, char
 	return ok;
 }
 
-bool ckpt_convert_check(const ckpt_conversion *c, bool *equal, ckpt_error *err)
+bool ckpt_convert_check(const ckpt_conversion *c, const ckpt_checkpoint *written, size_t *different, char fingerprint[65],
+                        ckpt_error *err)
 {
-	ckpt_open_options options = {.limits = c->call->open.limits};
-	const char *path = path_of(c);
 	size_t count = ckpt_checkpoint_tensor_count(c->cp);
-	char fingerprint[65], (*hashes)[65] = calloc(count + 1, sizeof *hashes), (*out_hashes)[65] = NULL;
-	ckpt_checkpoint *out = NULL;
-	bool ok = false;
-	if (!hashes) {
-		ckpt_fail_nomem(err);
-		goto done;
-	}
-	out = ckpt_open(path, &options, err);
-	if (!out) goto done;
-	out_hashes = calloc(ckpt_checkpoint_tensor_count(out) + 1, sizeof *out_hashes);
-	if (!out_hashes) {
-		ckpt_fail_nomem(err);
-		goto done;
-	}
-	if (!hash_both(c, out, hashes, out_hashes, fingerprint, err)) goto done;
-	size_t different = compare(c->cp, hashes, out, out_hashes);
-	*equal = different == 0;
-	if (!*equal)
-		printf("check: %zu difference%s in %zu tensor%s\n", different, ckpt_plural(different), count, ckpt_plural(count));
-	else if (!c->call->quiet)
-		printf("check: %zu tensor%s equal, fingerprint %s\n", count, ckpt_plural(count), fingerprint);
-	ok = true;
-done:
-	ckpt_checkpoint_free(out);
+	char(*hashes)[65] = calloc(count + 1, sizeof *hashes);
+	char(*out_hashes)[65] = calloc(ckpt_checkpoint_tensor_count(written) + 1, sizeof *out_hashes);
+	bool ok = hashes && out_hashes ? hash_both(c, written, hashes, out_hashes, fingerprint, err) : ckpt_fail_nomem(err);
+	if (ok) *different = compare(c->cp, hashes, written, out_hashes);
+	if (ok && *different)
+		printf("check: %zu difference%s in %zu tensor%s, so nothing was kept\n", *different, ckpt_plural(*different), count,
+		       ckpt_plural(count));
 	free(out_hashes);
 	free(hashes);
 	return ok;
