@@ -99,19 +99,34 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-bool ckpt_file_list_read(ckpt_file_list *list, const char *folder, bool (*wanted)(const char *name), ckpt_error *err)
+static bool is_not_hidden(const char *name)
+{
+	return name[0] != '.';
+}
+
+static bool read_kind(ckpt_file_list *list, const char *folder, bool (*wanted)(const char *name), mode_t kind, ckpt_error *err)
 {
 	DIR *d = opendir(folder);
 	if (!d) return ckpt_fail_errno(err, errno, "cannot list the folder");
 	bool ok = true;
 	for (struct dirent *e; ok && (e = readdir(d));) {
 		struct stat st;
-		if (wanted(e->d_name) && fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+		if (wanted(e->d_name) && fstatat(dirfd(d), e->d_name, &st, 0) == 0 && (st.st_mode & S_IFMT) == kind)
 			ok = add_name(list, e->d_name, err);
 	}
 	closedir(d);
 	if (ok && list->count) qsort(list->names, list->count, sizeof *list->names, compare_names);
 	return ok;
+}
+
+bool ckpt_file_list_read(ckpt_file_list *list, const char *folder, bool (*wanted)(const char *name), ckpt_error *err)
+{
+	return read_kind(list, folder, wanted, S_IFREG, err);
+}
+
+bool ckpt_file_list_folders(ckpt_file_list *list, const char *folder, ckpt_error *err)
+{
+	return read_kind(list, folder, is_not_hidden, S_IFDIR, err);
 }
 
 bool ckpt_file_list_has(const ckpt_file_list *list, const char *name)

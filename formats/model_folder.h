@@ -13,6 +13,8 @@ typedef struct ckpt_file_list {
 void ckpt_file_list_free(ckpt_file_list *list);
 /* The regular files (also behind links) whose names pass. */
 bool ckpt_file_list_read(ckpt_file_list *list, const char *folder, bool (*wanted)(const char *name), ckpt_error *err);
+/* The folders below it that are not hidden. */
+bool ckpt_file_list_folders(ckpt_file_list *list, const char *folder, ckpt_error *err);
 bool ckpt_file_list_has(const ckpt_file_list *list, const char *name);
 /* Up to five names and how many more; those whose skip[i] is true are left out (skip may be NULL). */
 void ckpt_file_list_print(const ckpt_file_list *list, const bool *skip, ckpt_buffer *b);

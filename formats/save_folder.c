@@ -63,6 +63,32 @@ static bool is_extra(const ckpt_save_options *options, const char *name)
 	return false;
 }
 
+/* Folders below, such as 1_Pooling of sentence-transformers, stay where they are, which is said. */
+static bool note_folders(ckpt_save_plan *plan, const char *from, ckpt_error *err)
+{
+	ckpt_file_list list = {0};
+	ckpt_buffer b = {0};
+	bool ok = ckpt_file_list_folders(&list, from, err);
+	if (!ok) ckpt_path_prefix(err, from);
+	for (size_t i = 0; ok && i < list.count; i++) {
+		char *path = ckpt_path_join(from, list.names[i], err);
+		ok = path != NULL;
+		if (ok && same_folder(path, plan->folder)) { /* the output itself */
+			free(list.names[i]);
+			memmove(&list.names[i], &list.names[i + 1], (--list.count - i) * sizeof *list.names);
+			i--;
+		}
+		free(path);
+	}
+	if (ok && list.count) {
+		ckpt_file_list_print(&list, NULL, &b);
+		ok = ckpt_buffer_ok(&b, err) && ckpt_save_note(plan, err, "folders are not carried along, copy what is needed of them: %s", b.data);
+	}
+	ckpt_buffer_free(&b);
+	ckpt_file_list_free(&list);
+	return ok;
+}
+
 bool ckpt_save_companions(ckpt_save_plan *plan, const ckpt_save_options *options, ckpt_error *err)
 {
 	const char *from = options->folder_from;
@@ -75,6 +101,7 @@ bool ckpt_save_companions(ckpt_save_plan *plan, const ckpt_save_options *options
 		if (!ok) ckpt_path_prefix(err, from);
 		for (size_t i = 0; ok && i < list.count; i++)
 			if (!is_extra(options, list.names[i])) ok = plan_copy(plan, from, list.names[i], err);
+		if (ok) ok = note_folders(plan, from, err);
 	}
 	ckpt_file_list_free(&list);
 	return ok;

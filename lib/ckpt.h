@@ -340,7 +340,7 @@ typedef struct ckpt_save_options {
 	uint64_t max_shard_bytes;  /* 0: one file; else the Hub's shard names and an index */
 	bool force;                /* replace existing files */
 	bool no_sync;              /* leave it to the system when bytes reach the disk (no fsync) */
-	const char *folder_from;   /* writing a folder: carry config.json, tokenizer and other small files from here */
+	const char *folder_from;   /* writing a folder: carry config.json, tokenizer and other small files from here; not folders */
 	const ckpt_extra_file *extra_files; /* writing a folder: these files too, instead of carried ones of that name */
 	size_t extra_file_count;
 	ckpt_limits limits;

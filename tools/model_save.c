@@ -62,6 +62,7 @@ bool ckpt_model_save(const ckpt_call *call, const ckpt_checkpoint *cp, const ckp
 	ckpt_save_plan *plan = ckpt_save_plan_new(cp, path.data, &options, err);
 	ckpt_buffer_free(&path);
 	if (!plan) return false;
+	for (size_t i = 0; i < ckpt_save_plan_note_count(plan); i++) ckpt_remark(call, "%s", ckpt_save_plan_note_at(plan, i));
 	ckpt_progress_begin(&progress, call, "writing");
 	ckpt_work work = ckpt_progress_work(&progress);
 	bool ok = ckpt_save_plan_run(plan, &work, err);

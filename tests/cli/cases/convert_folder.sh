@@ -11,3 +11,8 @@ ckpt convert --to torch bert out2/ | quiet_time
 left out2
 code ckpt convert bert out
 code ckpt convert -q --force bert out
+# what lies in folders below is not carried along, which is said; the output is no such folder
+mkdir bert/1_Pooling bert/onnx bert/.cache && echo '{}' >bert/1_Pooling/config.json
+code ckpt convert bert bert/out/ 2>&1 | quiet_time
+code ckpt convert --force bert bert/out/ 2>&1 | quiet_time
+left bert/out
