@@ -5,15 +5,20 @@
 
 #define AT(field) offsetof(ckpt_shared, field)
 
+#define LIMIT \
+	{"limit", 0, CKPT_OPTION_LIST, AT(limits), "NAME=VALUE", \
+	 "change a limit on what a file may ask for (see `ckpt help limits`); may be repeated", 0, 0}
+
 static const ckpt_option reading[] = {
 	{"format", 0, CKPT_OPTION_TEXT, AT(format), "FORMAT", "take the input for this format instead of recognising it", 0, 0},
 	{"root", 0, CKPT_OPTION_TEXT, AT(root), "KEY",
 	 "use the tensors under this part of a training checkpoint (`model`, `state.ema`) and leave the part's name away", 0,
 	 0},
-	{"limit", 0, CKPT_OPTION_LIST, AT(limits), "NAME=VALUE",
-	 "change a limit on what a file may ask for (see `ckpt help limits`); may be repeated", 0, 0},
+	LIMIT,
 	{0},
 };
+
+static const ckpt_option limiting[] = {LIMIT, {0}};
 
 static const ckpt_option working[] = {
 	{"threads", 0, CKPT_OPTION_COUNT, AT(threads), "N", "use N threads (by default one for each processor)", 1, 1024},
@@ -34,6 +39,7 @@ size_t ckpt_tool_groups(const ckpt_tool *tool, void *options, ckpt_shared *share
 	size_t n = 0;
 	if (tool->options) groups[n++] = (ckpt_option_group){"Options", tool->options, options};
 	if (tool->uses & CKPT_USES_READ) groups[n++] = (ckpt_option_group){"Reading", reading, shared};
+	else if (tool->uses & CKPT_USES_LIMITS) groups[n++] = (ckpt_option_group){"Reading", limiting, shared};
 	if (tool->uses & CKPT_USES_WORK) groups[n++] = (ckpt_option_group){"Working", working, shared};
 	groups[n++] = (ckpt_option_group){"General", general, shared};
 	return n;

@@ -24,8 +24,9 @@ enum {
 
 /* Options that many commands share; a row asks for groups of them in `uses`. */
 enum {
-	CKPT_USES_READ = 1, /* --format, --root, --limit: filled into call->open */
-	CKPT_USES_WORK = 2  /* --threads */
+	CKPT_USES_READ = 1,   /* --format, --root, --limit: filled into call->open */
+	CKPT_USES_WORK = 2,   /* --threads */
+	CKPT_USES_LIMITS = 4  /* --limit alone */
 };
 
 /* Which arguments are models, so that names on the Hub are found for them (tools/hub.c); a row's `models`. */

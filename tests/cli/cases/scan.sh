@@ -23,3 +23,6 @@ mkdir -p none && echo text > none/README.md
 ckpt scan none
 echo "exit $?"
 ckpt scan --sarif missing.bin 'other/notes.txt' | sed -n '/"rules"/p; /CKPT-P012/p; /"ruleId"/p'
+# it looks by content, at the whole: there is nothing to choose
+code ckpt scan --root model m.bin
+code ckpt scan --format torch m.bin
