@@ -1,6 +1,7 @@
 /* cmd_inspect.c -- ckpt inspect: what a checkpoint holds */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../lib/text/text.h"
 #include "../lib/checkpoint.h"
@@ -125,6 +126,20 @@ static ckpt_tokenizer *find_tokenizer(ckpt_inspection *in, const ckpt_checkpoint
 	return t;
 }
 
+/* A folder without weights whose config is broken: that is what is there, so its fault is said too. */
+static void add_fault_of_config(const char *path, ckpt_error *err)
+{
+	struct stat st;
+	ckpt_error why = {0};
+	if (err->code != CKPT_E_NOT_FOUND || stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) return;
+	ckpt_config *config = ckpt_config_open(path, &why);
+	if (!config && why.code != CKPT_E_NOT_FOUND) {
+		ckpt_error_prefix(&why, "%s: the folder holds no weights, and its config makes no model", path);
+		*err = why;
+	}
+	ckpt_config_free(config);
+}
+
 static int run(const ckpt_call *call, ckpt_error *err)
 {
 	const struct inspect_options *o = call->options;
@@ -137,6 +152,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 		goto done;
 	}
 	cp = ckpt_call_open(call, in.path, err);
+	if (!cp) add_fault_of_config(in.path, err);
 	if (!cp) goto done;
 	if (!ckpt_model_facts_find(call, in.path, cp, o->type, &in.model, err)) {
 		ckpt_error_prefix(err, "%s", in.path);
