@@ -9,7 +9,7 @@
 #include "tool.h"
 
 struct pull_options {
-	const char *revision, *cache_dir, *token;
+	const char *revision, *cache_dir, *local_dir, *token;
 	ckpt_list include, exclude;
 	bool dry_run, force, json;
 };
@@ -96,15 +96,28 @@ static bool identify(const ckpt_call *call, const ckpt_hub *hub, ckpt_hub_id *id
 	return true;
 }
 
+/* DIR of --local-dir without slashes at its end, malloced. */
+static char *without_slashes(const char *text, ckpt_error *err)
+{
+	size_t n = strlen(text);
+	while (n > 1 && text[n - 1] == '/') n--;
+	char *out = n ? strndup(text, n) : NULL;
+	if (!out) n ? ckpt_fail_nomem(err) : ckpt_fail(err, CKPT_E_USAGE, "--local-dir needs the name of a folder");
+	return out;
+}
+
 static int run(const ckpt_call *call, ckpt_error *err)
 {
 	const struct pull_options *o = call->options;
+	char *folder = NULL;
+	if (o->local_dir && !(folder = without_slashes(o->local_dir, err))) return CKPT_EXIT_BY_ERROR;
 	const ckpt_hub_wish wish = {.files = call->arguments + 1,
 	                            .file_count = call->argument_count - 1,
 	                            .include = o->include.items,
 	                            .include_count = o->include.count,
 	                            .exclude = o->exclude.items,
 	                            .exclude_count = o->exclude.count,
+	                            .local_dir = folder,
 	                            .force = o->force,
 	                            .dry_run = o->dry_run};
 	ckpt_hub_id id;
@@ -127,6 +140,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 done:
 	ckpt_hub_result_free(&result);
 	ckpt_hub_free(hub);
+	free(folder);
 	return code;
 }
 
@@ -142,6 +156,9 @@ static const ckpt_paragraph description[] = {
 	{NULL, "Every file is compared with the SHA-256 or git SHA-1 that the Hub states while it comes, and gets its name only when they "
 	       "agree. An interrupted pull goes on where it stopped. Failures of the network are retried with waits of at most a minute, "
 	       "which are said; when the Hub cannot be reached, a snapshot in the cache is used."},
+	{NULL, "`--local-dir` puts files under their own names into a folder, with the books in its `.cache/huggingface` that `hf download "
+	       "--local-dir` keeps, so that either goes on where the other stopped. A file that was changed there is noticed by its time "
+	       "or its hash, said and replaced; what the cache has is copied from it."},
 	{"ENVIRONMENT", "The variables of huggingface_hub are followed: `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME` (where the cache is), "
 	                "`HF_ENDPOINT`, `HF_TOKEN` and `HF_TOKEN_PATH` (default: the file token in `HF_HOME`), `HF_HUB_DISABLE_IMPLICIT_TOKEN`, "
 	                "`HF_HUB_OFFLINE`, `HF_HUB_DISABLE_SYMLINKS` (files in place of links), `HF_HUB_DOWNLOAD_TIMEOUT` (seconds without progress after which a transfer is begun again, default 10), "
@@ -158,6 +175,7 @@ static const ckpt_option options[] = {
 	{"include", 0, CKPT_OPTION_LIST, FIELD(include), "GLOB", "fetch the files that match instead of the usual ones; may be repeated", 0, 0},
 	{"exclude", 0, CKPT_OPTION_LIST, FIELD(exclude), "GLOB", "leave out files that match; may be repeated", 0, 0},
 	{"cache-dir", 0, CKPT_OPTION_TEXT, FIELD(cache_dir), "DIR", "use this cache", 0, 0},
+	{"local-dir", 0, CKPT_OPTION_TEXT, FIELD(local_dir), "DIR", "put the files into this folder instead of the cache", 0, 0},
 	{"token", 0, CKPT_OPTION_TEXT, FIELD(token), "TOKEN", "use this token (better in `HF_TOKEN`, where no list of processes shows it)", 0, 0},
 	{"dry-run", 0, CKPT_OPTION_FLAG, FIELD(dry_run), NULL, "list the files and fetch none", 0, 0},
 	{"force-download", 0, CKPT_OPTION_FLAG, FIELD(force), NULL, "fetch again what is in the cache", 0, 0},

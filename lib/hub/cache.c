@@ -17,7 +17,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "../json.h"
 #include "inner.h"
 
 char *ckpt_hub_path(ckpt_error *err, const char *format, ...)
@@ -132,13 +131,13 @@ bool ckpt_hub_write_small(const char *path, const char *text, ckpt_error *err)
 	return ok;
 }
 
-bool ckpt_hub_tag(const ckpt_hub *hub, ckpt_error *err)
+bool ckpt_hub_tag(const char *folder, ckpt_error *err)
 {
 	static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
 							   "# This file is a cache directory tag created by huggingface_hub.\n"
 							   "# For information about cache directory tags, see:\n"
 							   "#\thttps://bford.info/cachedir/\n";
-	char *path = ckpt_hub_path(err, "%s/CACHEDIR.TAG", hub->cache);
+	char *path = ckpt_hub_path(err, "%s/CACHEDIR.TAG", folder);
 	bool ok = path && (access(path, F_OK) == 0 || ckpt_hub_write_small(path, text, err));
 	free(path);
 	return ok;
@@ -230,44 +229,19 @@ done:
 	return ok;
 }
 
-static void add_string(ckpt_buffer *b, const char *text)
-{
-	ckpt_json_write_string(b, text, strlen(text), true);
-}
-
-bool ckpt_hub_write_tree(const char *folder, const char *commit, const ckpt_hub_listing *l, ckpt_error *err)
-{
-	ckpt_buffer b = {0};
-	ckpt_buffer_str(&b, "{\n \"format_version\": 1,\n \"files\": {");
-	for (size_t i = 0; i < l->count; i++) {
-		const ckpt_hub_entry *e = &l->entries[i];
-		bool lfs = strlen(e->hash) == 64;
-		ckpt_buffer_str(&b, i ? ",\n  " : "\n  ");
-		add_string(&b, e->path);
-		ckpt_buffer_printf(&b, ": {\n   \"size\": %llu,\n   \"blob_id\": \"%s\"", (unsigned long long)e->listed,
-		                   *e->oid ? e->oid : e->hash);
-		if (lfs) ckpt_buffer_printf(&b, ",\n   \"lfs_sha256\": \"%s\",\n   \"lfs_size\": %llu", e->hash, (unsigned long long)e->size);
-		if (*e->xet) ckpt_buffer_printf(&b, ",\n   \"xet_hash\": \"%s\"", e->xet);
-		ckpt_buffer_str(&b, "\n  }");
-	}
-	ckpt_buffer_str(&b, l->count ? "\n }\n}" : "}\n}");
-	char *path = ckpt_hub_path(err, "%s/trees/%s.json", folder, commit);
-	bool ok = path && ckpt_buffer_ok(&b, err) && ckpt_hub_write_small(path, b.data, err);
-	free(path);
-	ckpt_buffer_free(&b);
-	return ok;
-}
-
-int ckpt_hub_lock(ckpt_hub *hub, const char *repo, const char *hash, ckpt_error *err)
+char *ckpt_hub_lock_of(const ckpt_hub *hub, const char *repo, const char *hash, ckpt_error *err)
 {
 	char name[256];
 	folder_name(repo, name, sizeof name);
-	char *path = ckpt_hub_path(err, "%s/.locks/%s/%s.lock", hub->cache, name, hash);
-	int fd = -1;
+	return ckpt_hub_path(err, "%s/.locks/%s/%s.lock", hub->cache, name, hash);
+}
+
+int ckpt_hub_lock(ckpt_hub *hub, const char *path, ckpt_error *err)
+{
 	bool said = false;
-	if (!path || !ckpt_hub_make_folders(path, false, err)) goto done;
+	if (!ckpt_hub_make_folders(path, false, err)) return -1;
 	mode_t mask = umask(0); /* several users may share the cache; Python gives its locks this mode too */
-	fd = ckpt_hub_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0664);
+	int fd = ckpt_hub_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0664);
 	umask(mask);
 	if (fd < 0) ckpt_fail_errno(err, errno, "cannot open the lock '%s'", path);
 	for (unsigned waited = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0; waited += 100) {
@@ -280,7 +254,5 @@ int ckpt_hub_lock(ckpt_hub *hub, const char *repo, const char *hash, ckpt_error 
 		close(fd);
 		fd = -1;
 	}
-done:
-	free(path);
 	return fd;
 }

@@ -8,11 +8,13 @@
 #include <unistd.h>
 #include "inner.h"
 
+enum { STEP = 4 << 20 };
+
 /* A download under way. */
 typedef struct download {
 	ckpt_hub *hub;
 	const ckpt_hub_entry *entry;
-	const char *what; /* for messages */
+	const char *what, *place; /* for messages */
 	int fd;
 	uint64_t have;    /* bytes written */
 	uint64_t asked;   /* where the request under way begins */
@@ -26,8 +28,8 @@ static bool fail_write(download *d, int errnum)
 	if (errnum == ENOSPC || errnum == EDQUOT)
 		return ckpt_hub_fail(d->hub, CKPT_HUB_SPACE, d->err, CKPT_E_IO,
 		                     "%s: there is no space left on the disk of %s; make some and pull again, it goes on from here", d->what,
-		                     d->hub->cache);
-	return ckpt_fail_errno(d->err, errnum, "%s: cannot write to the cache", d->what);
+		                     d->place);
+	return ckpt_fail_errno(d->err, errnum, "%s: cannot write to %s", d->what, d->place);
 }
 
 /* From byte `have` on; the digest begins again when that is less than it has seen. */
@@ -170,38 +172,54 @@ static bool receive_right(download *d, const char *url, const char *commit, cons
 	return true;
 }
 
-bool ckpt_hub_fetch(ckpt_hub *hub, const ckpt_hub_id *id, const char *folder, const char *commit,
-                    const ckpt_hub_entry *entry, bool force, ckpt_error *err)
+/* Some bytes from `in` to the same place of `out`; 0: none are left, -1 with errno. */
+static ssize_t copy_some(int in, int out, uint64_t at, uint64_t length)
+{
+	char block[1 << 16];
+	off_t from = (off_t)at, to = (off_t)at;
+	ssize_t n = copy_file_range(in, &from, out, &to, length < STEP ? length : STEP, 0); /* the disk may share the bytes */
+	if (n >= 0 || (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)) return n;
+	n = pread(in, block, length < sizeof block ? length : sizeof block, (off_t)at);
+	return n > 0 ? pwrite(out, block, (size_t)n, (off_t)at) : n;
+}
+
+/* What is said to be the content, copied instead of received; *right: it is. */
+static bool take_copy(download *d, const char *from, bool *right)
+{
+	*right = false;
+	int in = ckpt_hub_open(from, O_RDONLY, 0);
+	bool ok = in >= 0 && restart(d, 0);
+	while (ok && d->have < d->entry->size) {
+		ssize_t n = copy_some(in, d->fd, d->have, d->entry->size - d->have);
+		if (n < 0 && errno == EINTR) continue;
+		if (n < 0 && (errno == ENOSPC || errno == EDQUOT)) ok = fail_write(d, errno);
+		if (n <= 0) break; /* it is received */
+		d->have += (uint64_t)n;
+		d->hub->done += (uint64_t)n;
+		ckpt_digest_ready(d->digest, d->have);
+		ok = ckpt_hub_tick(d->hub, d->err);
+	}
+	if (in >= 0) close(in);
+	if (ok && d->have == d->entry->size) {
+		ckpt_digest *digest = d->digest;
+		d->digest = NULL;
+		return ckpt_digest_finish(digest, right, d->err) && (*right || restart(d, 0));
+	}
+	return in < 0 || (ok && restart(d, 0));
+}
+
+bool ckpt_hub_fetch(ckpt_hub *hub, const ckpt_hub_job *job, ckpt_error *err)
 {
 	char what[512];
-	snprintf(what, sizeof what, "%s, %.300s", id->repo, entry->path);
-	download d = {.hub = hub, .entry = entry, .what = what, .fd = -1, .err = err};
-	char *blob = ckpt_hub_path(err, "%s/blobs/%s", folder, entry->hash), *url = NULL, *partial = NULL;
-	int lock = -1;
-	bool ok = false;
-	if (!blob || !ckpt_hub_make_folders(blob, false, err)) goto done;
-	lock = ckpt_hub_lock(hub, id->repo, entry->hash, err);
-	if (lock < 0) goto done;
-	if (!force && ckpt_hub_has(blob, entry->size)) { /* somebody else was faster */
-		hub->done += entry->size;
-		ok = true;
-		goto done;
-	}
-	partial = ckpt_hub_path(err, "%s.ckpt.incomplete", blob);
-	url = ckpt_hub_url_of(hub, id->repo, commit, entry->path, err);
-	if (!partial || !url || !open_partial(&d, partial, force) || !receive_right(&d, url, commit, partial)) goto done;
-	if (fsync(d.fd) < 0)
-		fail_write(&d, errno);
-	else if (rename(partial, blob) < 0)
-		fail_write(&d, errno);
-	else
-		ok = true;
-done:
+	snprintf(what, sizeof what, "%s, %.300s", job->repo, job->entry->path);
+	download d = {.hub = hub, .entry = job->entry, .what = what, .place = job->place, .fd = -1, .err = err};
+	char *url = ckpt_hub_url_of(hub, job->repo, job->commit, job->entry->path, err);
+	bool right = false, ok = url && ckpt_hub_make_folders(job->partial, false, err) && open_partial(&d, job->partial, job->force);
+	if (ok && job->copy && d.have < d.entry->size) ok = take_copy(&d, job->copy, &right);
+	ok = ok && (right || receive_right(&d, url, job->commit, job->partial));
+	if (ok && (fsync(d.fd) < 0 || rename(job->partial, job->final) < 0)) ok = fail_write(&d, errno);
 	ckpt_digest_cancel(d.digest);
 	if (d.fd >= 0) close(d.fd);
-	if (lock >= 0) close(lock);
-	free(partial);
 	free(url);
-	free(blob);
 	return ok;
 }

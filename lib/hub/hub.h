@@ -55,6 +55,7 @@ typedef struct ckpt_hub_wish {
 	size_t file_count;
 	const char *const *include, *const *exclude; /* globs, where '*' matches '/' too; include replaces the default choice */
 	size_t include_count, exclude_count;
+	const char *local_dir; /* put the files there, as huggingface_hub's local_dir does, instead of into the cache; may be NULL */
 	bool force;   /* transfer again what is in the cache */
 	bool dry_run; /* only list */
 } ckpt_hub_wish;
@@ -62,7 +63,7 @@ typedef struct ckpt_hub_wish {
 typedef struct ckpt_hub_item {
 	char *name;
 	uint64_t size;
-	bool cached; /* was in the cache before */
+	bool cached; /* was in the cache, or the folder, before */
 } ckpt_hub_item;
 
 typedef struct ckpt_hub_result {

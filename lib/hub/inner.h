@@ -103,6 +103,8 @@ typedef struct ckpt_hub_listing {
 bool ckpt_hub_commit_of(ckpt_hub *hub, const ckpt_hub_id *id, const char *revision, char commit[41], ckpt_error *err);
 bool ckpt_hub_list(ckpt_hub *hub, const ckpt_hub_id *id, const char *commit, ckpt_hub_listing *out, ckpt_error *err);
 void ckpt_hub_listing_free(ckpt_hub_listing *l);
+/* Appends a file; a name that leads out of a folder, and what is no hash, are refused. */
+bool ckpt_hub_listing_add(ckpt_hub_listing *l, const char *path, uint64_t size, const char *hash, ckpt_error *err);
 /* One page of a tree, appended. */
 bool ckpt_hub_list_page(ckpt_hub_listing *l, const char *text, size_t length, ckpt_error *err);
 /* Sets `chosen`; fails when a file or a glob that was asked for is not there. */
@@ -114,7 +116,7 @@ char *ckpt_hub_folder(const ckpt_hub *hub, const char *repo, ckpt_error *err); /
 char *ckpt_hub_path(ckpt_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool ckpt_hub_make_folders(const char *path, bool last_too, ckpt_error *err);
 bool ckpt_hub_write_small(const char *path, const char *text, ckpt_error *err); /* whole or not at all; unchanged is left */
-bool ckpt_hub_tag(const ckpt_hub *hub, ckpt_error *err);                        /* CACHEDIR.TAG */
+bool ckpt_hub_tag(const char *folder, ckpt_error *err);                         /* CACHEDIR.TAG */
 int ckpt_hub_open(const char *path, int flags, mode_t mode); /* with O_CLOEXEC, again after a signal */
 /* The first bytes of a small file, size at most: how many, or -1 with errno. */
 ssize_t ckpt_hub_read_small(const char *path, char *text, size_t size);
@@ -124,18 +126,46 @@ bool ckpt_hub_read_ref(const char *folder, const char *revision, char commit[41]
  * an older one copied, as Python does; a file of its own that is there already is kept, unless the blob is fresh. */
 bool ckpt_hub_link(const ckpt_hub *hub, const char *folder, const char *commit, const ckpt_hub_entry *entry, bool fresh,
                    ckpt_error *err);
-/* trees/COMMIT.json: the list of all files, by which Python knows whether a snapshot is whole. */
-bool ckpt_hub_write_tree(const char *folder, const char *commit, const ckpt_hub_listing *l, ckpt_error *err);
-/* The lock of a blob, as Python's filelock takes it; -1 on failure. Waiting is said. */
-int ckpt_hub_lock(ckpt_hub *hub, const char *repo, const char *hash, ckpt_error *err);
+/* The lock of a blob, where Python has it. */
+char *ckpt_hub_lock_of(const ckpt_hub *hub, const char *repo, const char *hash, ckpt_error *err);
+/* A lock as Python's filelock takes it; -1 on failure. Waiting is said. */
+int ckpt_hub_lock(ckpt_hub *hub, const char *path, ckpt_error *err);
 /* A regular file of that size, through links. */
 bool ckpt_hub_has(const char *path, uint64_t size);
 
+/* ---- tree.c ---- */
+
+/* FOLDER/trees/COMMIT.json: the list of all files, by which Python knows whether a snapshot is whole. */
+bool ckpt_hub_write_tree(const char *folder, const char *commit, const ckpt_hub_listing *l, ckpt_error *err);
+/* False, and an empty list, when there is none that can be read. */
+bool ckpt_hub_read_tree(const char *folder, const char *commit, ckpt_hub_listing *out);
+
 /* ---- fetch.c ---- */
 
-/* Downloads one file into its blob: resumed, verified, then named. */
-bool ckpt_hub_fetch(ckpt_hub *hub, const ckpt_hub_id *id, const char *folder, const char *commit,
-                    const ckpt_hub_entry *entry, bool force, ckpt_error *err);
+typedef struct ckpt_hub_job {
+	const char *repo, *commit;
+	const ckpt_hub_entry *entry;
+	const char *partial, *final; /* where it grows, and its name when it is right */
+	const char *place;           /* what holds them, for messages */
+	const char *copy;            /* a file that should have the content; may be NULL */
+	bool force;                  /* what an earlier try left is not used */
+} ckpt_hub_job;
+
+/* Downloads one file: resumed, verified, then named. The caller holds its lock. */
+bool ckpt_hub_fetch(ckpt_hub *hub, const ckpt_hub_job *job, ckpt_error *err);
 /* ENDPOINT/REPO/resolve/COMMIT/FILE, malloced. */
 char *ckpt_hub_url_of(ckpt_hub *hub, const char *repo, const char *commit, const char *file, ckpt_error *err);
+
+/* ---- local.c: a folder of the user's own in place of the cache ---- */
+
+char *ckpt_local_books(const char *dir, ckpt_error *err); /* DIR/.cache/huggingface, malloced */
+/* Makes the folder and what belongs into its books. */
+bool ckpt_local_begin(const char *dir, ckpt_error *err);
+/* Whether DIR has the file with the right content: as its metadata says, else by its hash. */
+bool ckpt_local_look(const char *dir, const ckpt_hub_entry *entry, bool *right, ckpt_error *err);
+/* Fetches or copies it from the cache, unless it is right, and writes its metadata. */
+bool ckpt_local_fetch(ckpt_hub *hub, const char *repo, const char *dir, const char *commit, const ckpt_hub_entry *entry,
+                      bool force, ckpt_error *err);
+/* The commit of the newest list of files there. */
+bool ckpt_local_commit(const char *dir, char commit[41]);
 #endif

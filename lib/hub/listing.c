@@ -70,8 +70,11 @@ static const char *string_of(const ckpt_json *object, const char *key)
 	return text ? text : "";
 }
 
-static bool add_entry(ckpt_hub_listing *l, const char *path, uint64_t size, const char *hash, ckpt_error *err)
+bool ckpt_hub_listing_add(ckpt_hub_listing *l, const char *path, uint64_t size, const char *hash, ckpt_error *err)
 {
+	if (!check_name(path, err)) return false;
+	if (size > INT64_MAX) return ckpt_fail(err, CKPT_E_FORMAT, "the Hub states no size for '%s'", path);
+	if (!ckpt_hub_is_hash(hash)) return ckpt_fail(err, CKPT_E_FORMAT, "the Hub states no hash of 40 or 64 hex digits for '%s'", path);
 	if (l->count == FILES_MOST) return ckpt_fail(err, CKPT_E_LIMIT, "the repository has more than %d files", FILES_MOST);
 	if (l->count == l->capacity) {
 		size_t capacity = l->capacity ? l->capacity * 2 : 64;
@@ -93,15 +96,12 @@ static bool take_file(ckpt_hub_listing *l, const ckpt_json *item, ckpt_error *er
 	const ckpt_json *lfs = ckpt_json_member(item, "lfs"), *size;
 	const char *path = string_of(item, "path"), *hash = string_of(item, "oid");
 	uint64_t bytes;
-	if (!check_name(path, err)) return false;
 	if (lfs && ckpt_json_get_kind(lfs) != CKPT_JSON_OBJECT) lfs = NULL;
 	if (lfs) hash = string_of(lfs, "oid");
 	size = ckpt_json_member(lfs ? lfs : item, "size");
-	if (!size || ckpt_json_get_kind(size) != CKPT_JSON_NUMBER || !ckpt_json_u64(size, &bytes) || bytes > INT64_MAX)
-		return ckpt_fail(err, CKPT_E_FORMAT, "the Hub states no size for '%s'", path);
-	if (!ckpt_hub_is_hash(hash) || (lfs && strlen(hash) != 64))
-		return ckpt_fail(err, CKPT_E_FORMAT, "the Hub states no hash of 40 or 64 hex digits for '%s'", path);
-	if (!add_entry(l, path, bytes, hash, err)) return false;
+	if (!size || ckpt_json_get_kind(size) != CKPT_JSON_NUMBER || !ckpt_json_u64(size, &bytes)) bytes = UINT64_MAX;
+	if (lfs && strlen(hash) != 64) hash = "";
+	if (!ckpt_hub_listing_add(l, path, bytes, hash, err)) return false;
 	ckpt_hub_entry *e = &l->entries[l->count - 1];
 	const ckpt_json *listed = ckpt_json_member(item, "size");
 	e->listed = bytes;

@@ -18,6 +18,7 @@ typedef struct pull {
 	const ckpt_hub_wish *wish;
 	ckpt_hub_result *out;
 	const char *revision, *one; /* one: the single file that was named, or NULL */
+	const char *local; /* the folder in place of the cache, or NULL */
 	char *folder;
 	ckpt_hub_listing listing;
 	ckpt_error *err;
@@ -39,11 +40,15 @@ static bool is_commit(const char *revision)
 static bool set_path(pull *p)
 {
 	free(p->out->path);
+	if (p->local) {
+		char *real = realpath(p->local, NULL);
+		p->out->path = ckpt_hub_path(p->err, "%s%s%s", real ? real : p->local, p->one ? "/" : "", p->one ? p->one : "");
+		free(real);
+		return p->out->path;
+	}
 	p->out->path = ckpt_hub_path(p->err, "%s/snapshots/%s%s%s", p->folder, p->out->commit, p->one ? "/" : "", p->one ? p->one : "");
 	return p->out->path;
 }
-
-/* ---- without the network ---- */
 
 static bool file_there(const pull *p, const char *file)
 {
@@ -52,22 +57,6 @@ static bool file_there(const pull *p, const char *file)
 	bool there = path && stat(path, &st) == 0;
 	free(path);
 	return there;
-}
-
-/* The snapshot that the cache has of the revision, with every file that was named. */
-static bool from_cache(pull *p)
-{
-	struct stat st;
-	if (is_commit(p->revision))
-		memcpy(p->out->commit, p->revision, 41);
-	else if (!ckpt_hub_read_ref(p->folder, p->revision, p->out->commit))
-		return false;
-	char *path = ckpt_hub_path(NULL, "%s/snapshots/%s", p->folder, p->out->commit);
-	bool there = path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-	free(path);
-	if (there && *p->id->file) there = file_there(p, p->id->file);
-	for (size_t i = 0; there && i < p->wish->file_count; i++) there = file_there(p, p->wish->files[i]);
-	return there && set_path(p);
 }
 
 /* ---- with it ---- */
@@ -102,6 +91,20 @@ static uint64_t bytes_there(const pull *p, const ckpt_hub_entry *e, bool *whole)
 	return there;
 }
 
+static bool look(const pull *p, const ckpt_hub_entry *e, uint64_t *there, bool *whole)
+{
+	*whole = false;
+	*there = 0;
+	if (!p->local) *there = bytes_there(p, e, whole);
+	if (!p->local || p->wish->force) return true;
+	if (!ckpt_local_look(p->local, e, whole, p->err)) {
+		if (p->err && p->err->code == CKPT_E_FORMAT) p->hub->why = CKPT_HUB_CORRUPT; /* a hostile name */
+		return false;
+	}
+	*there = *whole ? e->size : 0;
+	return true;
+}
+
 static bool survey(pull *p)
 {
 	p->out->of = p->listing.count;
@@ -109,9 +112,11 @@ static bool survey(pull *p)
 	if (!p->out->items) return ckpt_fail_nomem(p->err);
 	for (size_t i = 0; i < p->listing.count; i++) {
 		const ckpt_hub_entry *e = &p->listing.entries[i];
+		uint64_t there;
 		bool whole;
 		if (!e->chosen) continue;
-		p->out->missing += e->size - bytes_there(p, e, &whole);
+		if (!look(p, e, &there, &whole)) return false;
+		p->out->missing += e->size - there;
 		p->hub->total += e->size;
 		if (!add_item(p, e, whole)) return false;
 	}
@@ -121,27 +126,65 @@ static bool survey(pull *p)
 static bool check_space(pull *p)
 {
 	struct statvfs fs;
-	if (p->out->missing == 0 || statvfs(p->hub->cache, &fs) < 0) return true;
+	const char *place = p->local ? p->local : p->hub->cache;
+	if (p->out->missing == 0 || statvfs(place, &fs) < 0) return true;
 	uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
 	if (room >= SPARE && room - SPARE >= p->out->missing) return true;
 	return ckpt_hub_fail(p->hub, CKPT_HUB_SPACE, p->err, CKPT_E_IO,
 	                     "%s: there is not enough space on the disk of %s: %.1f MB are to come, %.1f MB are free", p->id->repo,
-	                     p->hub->cache, (double)p->out->missing / 1e6, (double)room / 1e6);
+	                     place, (double)p->out->missing / 1e6, (double)room / 1e6);
+}
+
+/* Into its blob. */
+static bool fetch(pull *p, const ckpt_hub_entry *e)
+{
+	ckpt_hub_job job = {.repo = p->id->repo, .commit = p->out->commit, .entry = e, .place = "the cache", .force = p->wish->force};
+	char *blob = ckpt_hub_path(p->err, "%s/blobs/%s", p->folder, e->hash), *partial = NULL;
+	char *lock_path = ckpt_hub_lock_of(p->hub, p->id->repo, e->hash, p->err);
+	int lock = blob && lock_path ? ckpt_hub_lock(p->hub, lock_path, p->err) : -1;
+	bool ok = lock >= 0;
+	if (ok && !p->wish->force && ckpt_hub_has(blob, e->size)) { /* somebody else was faster */
+		p->hub->done += e->size;
+	} else if (ok) {
+		partial = ckpt_hub_path(p->err, "%s.ckpt.incomplete", blob);
+		job.partial = partial;
+		job.final = blob;
+		ok = partial && ckpt_hub_fetch(p->hub, &job, p->err);
+	}
+	if (lock >= 0) close(lock);
+	free(lock_path);
+	free(partial);
+	free(blob);
+	return ok;
 }
 
 static bool transfer(pull *p)
 {
-	bool ok = ckpt_hub_make_folders(p->hub->cache, true, p->err) && ckpt_hub_tag(p->hub, p->err) && check_space(p);
 	size_t at = 0;
+	bool ok = ckpt_hub_make_folders(p->hub->cache, true, p->err) && ckpt_hub_tag(p->hub->cache, p->err) && check_space(p);
 	for (size_t i = 0; ok && i < p->listing.count; i++) {
 		const ckpt_hub_entry *e = &p->listing.entries[i];
 		if (!e->chosen) continue;
-		if (p->out->items[at++].cached)
+		bool cached = p->out->items[at++].cached;
+		if (cached)
 			p->hub->done += e->size;
 		else
-			ok = ckpt_hub_fetch(p->hub, p->id, p->folder, p->out->commit, e, p->wish->force, p->err);
-		ok = ok && ckpt_hub_link(p->hub, p->folder, p->out->commit, e, !p->out->items[at - 1].cached, p->err);
+			ok = fetch(p, e);
+		ok = ok && ckpt_hub_link(p->hub, p->folder, p->out->commit, e, !cached, p->err);
 	}
+	return ok;
+}
+
+static bool transfer_local(pull *p)
+{
+	bool ok = ckpt_local_begin(p->local, p->err) && check_space(p);
+	for (size_t i = 0; ok && i < p->listing.count; i++) {
+		const ckpt_hub_entry *e = &p->listing.entries[i];
+		if (e->chosen) ok = ckpt_local_fetch(p->hub, p->id->repo, p->local, p->out->commit, e, p->wish->force, p->err);
+	}
+	char *books = ok ? ckpt_local_books(p->local, p->err) : NULL;
+	ok = books && ckpt_hub_write_tree(books, p->out->commit, &p->listing, p->err);
+	free(books);
 	return ok;
 }
 
@@ -158,10 +201,10 @@ static bool write_ref(pull *p)
 /* Python remembers that a file is not there, so that it need not ask again. */
 static void remember_absence(pull *p)
 {
-	if (p->hub->why != CKPT_HUB_ABSENT || !p->one) return;
+	if (p->hub->why != CKPT_HUB_ABSENT || !p->one || p->local) return;
 	char *path = ckpt_hub_path(NULL, "%s/.no_exist/%s/%s", p->folder, p->out->commit, p->one);
 	char *snapshot = ckpt_hub_path(NULL, "%s/snapshots/%s", p->folder, p->out->commit);
-	if (path && snapshot && ckpt_hub_make_folders(snapshot, true, NULL) && ckpt_hub_tag(p->hub, NULL) &&
+	if (path && snapshot && ckpt_hub_make_folders(snapshot, true, NULL) && ckpt_hub_tag(p->hub->cache, NULL) &&
 	    ckpt_hub_write_small(path, "", NULL))
 		write_ref(p);
 	free(snapshot);
@@ -180,8 +223,44 @@ static bool from_hub(pull *p)
 		return false;
 	}
 	if (!survey(p)) return false;
-	if (!p->wish->dry_run && (!transfer(p) || !write_ref(p) || !ckpt_hub_write_tree(p->folder, p->out->commit, &p->listing, p->err))) return false;
-	return set_path(p);
+	if (p->wish->dry_run) return set_path(p);
+	if (p->local) return transfer_local(p) && set_path(p);
+	return transfer(p) && write_ref(p) && ckpt_hub_write_tree(p->folder, p->out->commit, &p->listing, p->err) && set_path(p);
+}
+
+/* ---- without it ---- */
+
+/* What the folder has, by the list of files that an earlier pull left there: all that is wished for, with the right content. */
+static bool from_local(pull *p)
+{
+	char *books = ckpt_local_books(p->local, NULL);
+	ckpt_hub_listing_free(&p->listing);
+	if (is_commit(p->revision))
+		memcpy(p->out->commit, p->revision, 41);
+	bool ok = books && (is_commit(p->revision) || ckpt_hub_read_ref(p->folder, p->revision, p->out->commit) ||
+	                    ckpt_local_commit(p->local, p->out->commit));
+	ok = ok && ckpt_hub_read_tree(books, p->out->commit, &p->listing) &&
+	     ckpt_hub_choose(p->hub, &p->listing, p->id, p->wish, NULL) && survey(p) && p->out->missing == 0;
+	for (size_t i = 0; ok && i < p->out->count; i++) ok = p->out->items[i].cached;
+	free(books);
+	return ok && set_path(p);
+}
+
+/* The snapshot that the cache has of the revision, with every file that was named. */
+static bool from_cache(pull *p)
+{
+	struct stat st;
+	if (p->local) return from_local(p);
+	if (is_commit(p->revision))
+		memcpy(p->out->commit, p->revision, 41);
+	else if (!ckpt_hub_read_ref(p->folder, p->revision, p->out->commit))
+		return false;
+	char *path = ckpt_hub_path(NULL, "%s/snapshots/%s", p->folder, p->out->commit);
+	bool there = path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	free(path);
+	if (there && *p->id->file) there = file_there(p, p->id->file);
+	for (size_t i = 0; there && i < p->wish->file_count; i++) there = file_there(p, p->wish->files[i]);
+	return there && set_path(p);
 }
 
 static bool check_names(const ckpt_hub_wish *wish, ckpt_error *err)
@@ -226,18 +305,19 @@ bool ckpt_hub_pull(ckpt_hub *hub, const ckpt_hub_id *id, const ckpt_hub_wish *wi
 	hub->done = hub->total = 0;
 	p.revision = *id->revision ? id->revision : "main";
 	p.one = *id->file ? id->file : wish->file_count == 1 ? wish->files[0] : NULL;
+	p.local = wish->local_dir;
 	p.folder = ckpt_hub_folder(hub, id->repo, &why);
 	if (!p.folder || !check_names(wish, &why)) goto done;
 	if (hub->offline) {
 		ok = from_cache(&p) ||
 		     ckpt_hub_fail(hub, CKPT_HUB_OFFLINE, &why, CKPT_E_NOT_FOUND,
-		                   "%s%s%s at %s is not in the cache %s, and HF_HUB_OFFLINE forbids to fetch it", id->repo, p.one ? ", " : "",
-		                   p.one ? p.one : "", p.revision, hub->cache);
+		                   "%s%s%s at %s is not in %s%s, and HF_HUB_OFFLINE forbids to fetch it", id->repo, p.one ? ", " : "",
+		                   p.one ? p.one : "", p.revision, p.local ? "" : "the cache ", p.local ? p.local : hub->cache);
 		goto done;
 	}
 	ok = from_hub(&p);
 	if (!ok && may_fall_back(&p, &why) && from_cache(&p)) {
-		ckpt_hub_note(hub, "%s; the cache has commit %s, which is used", why.text, out->commit);
+		ckpt_hub_note(hub, "%s; %s has commit %s, which is used", why.text, p.local ? p.local : "the cache", out->commit);
 		ok = true;
 	}
 done:
