@@ -83,7 +83,7 @@ static bool receive(download *d, const char *url, const char *commit)
 	ckpt_http_request request = {.url = url, .sink = take, .user = d};
 	ckpt_http_answer answer;
 	unsigned attempt = 0;
-	bool fresh = false; /* an expired or refused range was tried again from 0 */
+	bool renewed = false, fresh = false; /* a range was refused: it was asked for again; all was, from 0 on */
 	while (d->have < d->entry->size) {
 		uint64_t before = d->have;
 		request.from = d->asked = d->have;
@@ -93,15 +93,24 @@ static bool receive(download *d, const char *url, const char *commit)
 			return ckpt_hub_fail(d->hub, CKPT_HUB_CORRUPT, d->err, CKPT_E_FORMAT, "%s: the server answers with commit %s", d->what,
 			                     answer.commit);
 		if (d->have == d->entry->size) break;
-		if (d->have > before) attempt = 0;
-		bool ranged = d->asked > 0 && (answer.status == 403 || answer.status == 416);
-		if (!answer.cut && ranged && !fresh) {
-			/* a partial file that the server does not continue, or an address that ran out */
-			fresh = answer.status == 416 || attempt > 0;
-			if (fresh && !restart(d, 0)) return false;
-			attempt++;
+		if (d->have > before) {
+			attempt = 0;
+			renewed = false;
+		}
+		bool ranged = !answer.cut && d->asked > 0;
+		if (ranged && answer.status == 403 && !renewed) { /* the address that the last redirect led to may have run out */
+			renewed = true;
 			continue;
 		}
+		if (ranged && (answer.status == 403 || answer.status == 416) && !fresh) { /* a partial file that the server does not continue */
+			fresh = true;
+			if (!restart(d, 0)) return false;
+			continue;
+		}
+		if (ranged && answer.status == 416)
+			return ckpt_hub_fail(d->hub, CKPT_HUB_CORRUPT, d->err, CKPT_E_FORMAT,
+			                     "%s: the server has no more than %llu of the %llu bytes that the Hub states", d->what,
+			                     (unsigned long long)d->have, (unsigned long long)d->entry->size);
 		bool well = !answer.cut && (answer.status == 200 || answer.status == 206);
 		if (well) {
 			answer.cut = true;

@@ -339,7 +339,7 @@ bool ckpt_http_get(ckpt_hub *hub, const ckpt_http_request *request, ckpt_http_an
 		ok = ckpt_http_allowed(hub, url, err) && exchange_once(&x, url, err);
 		if (ok && *answer->commit) memcpy(commit, answer->commit, sizeof commit);
 		if (!ok || !is_redirect(answer->status)) break;
-		next = x.location ? ckpt_http_resolve(url, x.location) : NULL;
+		next = x.location && *x.location ? ckpt_http_resolve(url, x.location) : NULL;
 		if (next && !ckpt_http_may_follow(url, next)) {
 			ok = ckpt_hub_fail(hub, CKPT_HUB_OTHER, err, CKPT_E_UNSUPPORTED, "%.200s: a redirect to this machine is not followed",
 			                   request->url);
