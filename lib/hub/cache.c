@@ -97,6 +97,24 @@ int ckpt_hub_open(const char *path, int flags, mode_t mode)
 	return fd;
 }
 
+bool ckpt_hub_sync(int fd)
+{
+	int status;
+	do
+		status = fsync(fd);
+	while (status != 0 && errno == EINTR);
+	return status == 0;
+}
+
+bool ckpt_hub_resize(int fd, uint64_t size)
+{
+	int status;
+	do
+		status = ftruncate(fd, (off_t)size);
+	while (status != 0 && errno == EINTR);
+	return status == 0;
+}
+
 ssize_t ckpt_hub_read_small(const char *path, char *text, size_t size)
 {
 	int fd = ckpt_hub_open(path, O_RDONLY | O_NONBLOCK, 0);
@@ -176,7 +194,7 @@ static bool copy_file(const char *from, const char *to)
 		ok = n >= 0 && write_whole(out, block, (size_t)n);
 	}
 	if (in >= 0) close(in);
-	if (out >= 0 && fsync(out) < 0) ok = false;
+	if (out >= 0 && !ckpt_hub_sync(out)) ok = false;
 	if (out >= 0 && close(out) < 0) ok = false;
 	return ok;
 }

@@ -39,7 +39,7 @@ static bool restart(download *d, uint64_t have)
 	d->have = have;
 	ckpt_digest_cancel(d->digest);
 	d->digest = NULL;
-	if (ftruncate(d->fd, (off_t)have) < 0) return fail_write(d, errno);
+	if (!ckpt_hub_resize(d->fd, have)) return fail_write(d, errno);
 	d->digest = ckpt_digest_start(d->fd, d->entry->hash, d->entry->size, have, d->err);
 	return d->digest;
 }
@@ -226,7 +226,7 @@ bool ckpt_hub_fetch(ckpt_hub *hub, const ckpt_hub_job *job, ckpt_error *err)
 	bool right = false, ok = url && ckpt_hub_make_folders(job->partial, false, err) && open_partial(&d, job->partial, job->force);
 	if (ok && job->copy && d.have < d.entry->size) ok = take_copy(&d, job->copy, &right);
 	ok = ok && (right || receive_right(&d, url, job->commit, job->partial));
-	if (ok && (fsync(d.fd) < 0 || rename(job->partial, job->final) < 0)) ok = fail_write(&d, errno);
+	if (ok && (!ckpt_hub_sync(d.fd) || rename(job->partial, job->final) < 0)) ok = fail_write(&d, errno);
 	ckpt_digest_cancel(d.digest);
 	if (d.fd >= 0) close(d.fd);
 	free(url);

@@ -118,6 +118,8 @@ bool ckpt_hub_make_folders(const char *path, bool last_too, ckpt_error *err);
 bool ckpt_hub_write_small(const char *path, const char *text, ckpt_error *err); /* whole or not at all; unchanged is left */
 bool ckpt_hub_tag(const char *folder, ckpt_error *err);                         /* CACHEDIR.TAG */
 int ckpt_hub_open(const char *path, int flags, mode_t mode); /* with O_CLOEXEC, again after a signal */
+bool ckpt_hub_sync(int fd);                                  /* fsync, again after a signal; errno says why not */
+bool ckpt_hub_resize(int fd, uint64_t size);                 /* ftruncate likewise */
 /* The first bytes of a small file, size at most: how many, or -1 with errno. */
 ssize_t ckpt_hub_read_small(const char *path, char *text, size_t size);
 /* The commit that refs/REVISION names; false when there is none: with errno, which is 0 when the file holds no commit. */

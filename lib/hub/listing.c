@@ -22,17 +22,20 @@ bool ckpt_hub_commit_of(ckpt_hub *hub, const ckpt_hub_id *id, const char *revisi
 	ckpt_buffer body = {0};
 	ckpt_http_answer answer;
 	ckpt_json *root = NULL;
+	ckpt_error why = {0};
 	bool ok = false;
 	char *quoted = curl_easy_escape(hub->easy, revision, 0);
 	name_of(id, revision, what, sizeof what);
 	snprintf(url, sizeof url, "%s/api/models/%s/revision/%s", hub->endpoint, id->repo, quoted ? quoted : "");
 	curl_free(quoted);
 	if (!ckpt_http_text(hub, url, BODY_MOST, &body, &answer, what, err)) goto done;
-	root = ckpt_json_parse(body.data ? body.data : "", body.length, DEPTH, err);
+	root = ckpt_json_parse(body.data ? body.data : "", body.length, DEPTH, &why);
 	const char *text = ckpt_json_field_string(root, "sha");
 	ok = text && strlen(text) == 40 && ckpt_hub_is_hash(text);
 	if (ok)
 		memcpy(commit, text, 41);
+	else if (why.code == CKPT_E_NOMEM)
+		ckpt_fail_nomem(err);
 	else
 		ckpt_hub_fail(hub, CKPT_HUB_CORRUPT, err, CKPT_E_FORMAT, "%s: the answer of %s names no commit of 40 hex digits", what,
 		              hub->endpoint);
@@ -141,20 +144,25 @@ static bool no_twins(ckpt_hub_listing *l, ckpt_error *err)
 	return true;
 }
 
+/* A list that cannot be used is the server's fault, unless memory ran out. */
+static bool blame(ckpt_hub *hub, const char *what, const ckpt_error *why, ckpt_error *err)
+{
+	return ckpt_hub_fail(hub, why->code == CKPT_E_NOMEM ? CKPT_HUB_OTHER : CKPT_HUB_CORRUPT, err, why->code, "%s: %s", what, why->text);
+}
+
 bool ckpt_hub_list(ckpt_hub *hub, const ckpt_hub_id *id, const char *commit, ckpt_hub_listing *out, ckpt_error *err)
 {
 	char url[2048], what[512];
 	ckpt_buffer body = {0};
 	ckpt_http_answer answer;
+	ckpt_error why = {0};
 	bool ok = true;
 	name_of(id, commit, what, sizeof what);
 	snprintf(url, sizeof url, "%s/api/models/%s/tree/%s?recursive=true&expand=false", hub->endpoint, id->repo, commit);
 	for (int page = 0; ok && *url; page++) {
 		ok = ckpt_http_text(hub, url, BODY_MOST, &body, &answer, what, err);
-		if (ok && !ckpt_hub_list_page(out, body.data ? body.data : "", body.length, err)) {
-			hub->why = CKPT_HUB_CORRUPT;
-			ok = ckpt_error_prefix(err, "%s", what);
-		}
+		if (ok && !ckpt_hub_list_page(out, body.data ? body.data : "", body.length, &why))
+			ok = blame(hub, what, &why, err);
 		if (ok && *answer.next &&
 		    (page == PAGES_MOST || !strcmp(answer.next, url) || !ckpt_http_same_origin(answer.next, hub->endpoint)))
 			ok = ckpt_hub_fail(hub, CKPT_HUB_CORRUPT, err, CKPT_E_FORMAT, "%s: the next page of the list of files is no new page of %s",
@@ -162,10 +170,7 @@ bool ckpt_hub_list(ckpt_hub *hub, const ckpt_hub_id *id, const char *commit, ckp
 		snprintf(url, sizeof url, "%s", answer.next);
 	}
 	ckpt_buffer_free(&body);
-	if (ok && !no_twins(out, err)) {
-		hub->why = CKPT_HUB_CORRUPT;
-		ok = ckpt_error_prefix(err, "%s", what);
-	}
+	if (ok && !no_twins(out, &why)) ok = blame(hub, what, &why, err);
 	return ok;
 }
 

@@ -135,7 +135,7 @@ static bool store(look *l, const piece *p, ckpt_error *err)
 {
 	if (l->fd < 0) {
 		l->fd = ckpt_file_temporary();
-		if (l->fd < 0 || ftruncate(l->fd, (off_t)l->size) < 0)
+		if (l->fd < 0 || !ckpt_hub_resize(l->fd, l->size))
 			return ckpt_fail_errno(err, errno, "%s: cannot make a temporary file of its size", l->label);
 	}
 	for (size_t done = 0; done < p->body.length;) {

@@ -1,7 +1,8 @@
 /* faults.c -- runs small scenarios of every command while calls fail, space ends, signals arrive, standard output is gone
  *
- * faults CKPT SHIM FOLDER: FOLDER holds in/ (inputs) and receives o/ (outputs, made anew for each run). Each line of
- * scenarios on standard input is a command line without "ckpt", run in FOLDER. FAULTS_STRIDE (1): only every n-th fault.
+ * faults CKPT SHIM FOLDER: FOLDER holds in/ (inputs) and receives o/ (outputs, made anew for each run); a scenario that names
+ * o/hub gets a copy of FOLDER/hub there. Each line of scenarios on standard input is a command line without "ckpt", run in
+ * FOLDER; words NAME=VALUE before it stand in its environment. FAULTS_STRIDE (1): only every n-th fault.
  *
  * After each run: the exit code is a documented one; a failure says exactly one line; every file in o/ is what an undisturbed
  * run writes or what was there before; no temporary file stays; inputs are as they were. The last line holds the counts.
@@ -78,8 +79,26 @@ static int drop(const char *path, const struct stat *st, int type, struct FTW *w
 	return remove(path);
 }
 
+/* hub/x becomes o/hub/x. */
+static int copy(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+	char to[300], text[300];
+	(void)where;
+	snprintf(to, sizeof to, "o/%s", path);
+	if (type == FTW_D) return mkdir(to, 0777);
+	if (type == FTW_SL) {
+		ssize_t n = readlink(path, text, sizeof text - 1);
+		text[n > 0 ? n : 0] = '\0';
+		return symlink(text, to);
+	}
+	FILE *in = fopen(path, "rb"), *out = fopen(to, "wb");
+	for (off_t i = 0; in && out && i < st->st_size; i++) putc(getc(in), out);
+	if (in) fclose(in);
+	return !out || fclose(out) != 0 || !in;
+}
+
 /* o/ with two old files, of the kinds that scenarios replace. */
-static void reset(void)
+static void reset(const char *line)
 {
 	nftw("o", drop, 16, FTW_DEPTH | FTW_PHYS);
 	mkdir("o", 0777);
@@ -88,12 +107,20 @@ static void reset(void)
 		FILE *f = fopen(old[i], "wb");
 		if (f) fputs("the old content\n", f), fclose(f);
 	}
+	if (strstr(line, "o/hub") && nftw("hub", copy, 16, FTW_PHYS) != 0) exit(2);
 }
 
 static bool holds(const snapshot *s, const char *path, uint64_t hash)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (s->files[i].hash == hash && strcmp(s->files[i].path, path) == 0) return true;
+	return false;
+}
+
+static bool named(const snapshot *s, const char *path)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->files[i].path, path) == 0) return true;
 	return false;
 }
 
@@ -104,9 +131,21 @@ static long now(void)
 	return t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* Words NAME=VALUE before the command go into the environment; returns where the command begins. */
+static char **take_settings(char **words)
+{
+	for (char *equals; words[1] && words[1][0] != '-' && (equals = strchr(words[1], '=')); words++) {
+		*equals = '\0';
+		setenv(words[1], equals + 1, 1);
+		words[1] = words[0];
+	}
+	return words;
+}
+
 static void child(char **words, const fault *f, int printed, int said, int hit)
 {
 	char text[64];
+	words = take_settings(words);
 	int in = open("/dev/null", O_RDONLY), out = f->out == 2 ? open("/dev/full", O_WRONLY) : printed;
 	dup2(in, 0), dup2(out, 1), dup2(said, 2);
 	if (f->out == 1) close(1);
@@ -164,7 +203,20 @@ static void tell(const char *line, const fault *f, const char *what, const outco
 }
 
 /* The last of the documented exit codes that are no signals. */
-static int highest_code(const char *line) { return strncmp(line, "pull", 4) == 0 ? 9 : 3; }
+static int highest_code(const char *line)
+{
+	return strncmp(line, "pull", 4) == 0 || strncmp(line, "cache", 5) == 0 || strstr(line, "HF_HUB_OFFLINE=0 ") ? 9 : 3;
+}
+
+static bool ends_in(const char *path, const char *end)
+{
+	size_t n = strlen(path), k = strlen(end);
+	return n > k && strcmp(path + n - k, end) == 0;
+}
+
+/* What a pull that was stopped keeps so that the next one goes on from there. */
+static bool is_partial(const char *path) { return ends_in(path, ".ckpt.incomplete"); }
+static bool is_temporary(const char *path) { return strstr(path, "/.ckpt-") || ends_in(path, ".tmp"); }
 
 /* Lines that are no remarks. */
 static int sentences(const char *text)
@@ -193,12 +245,13 @@ static void check(const char *line, const fault *f, const outcome *o, const outc
 		bool is_new = holds(whole, after.files[i].path, after.files[i].hash);
 		complete += is_new;
 		if (is_new || holds(old, after.files[i].path, after.files[i].hash)) continue;
-		if (killed && strstr(after.files[i].path, "/.ckpt-")) continue; /* nobody can tidy up after that */
+		if (killed && is_temporary(after.files[i].path)) continue; /* nobody can tidy up after that */
+		if (o->code != good->code && is_partial(after.files[i].path)) continue;
 		tell(line, f, after.files[i].path, o);
 	}
 	if (!o->signal && o->code == good->code && good->code == 0 && complete != whole->count) tell(line, f, "success, and an output is missing", o);
 	for (size_t i = 0; i < old->count; i++) {
-		bool there = false;
+		bool there = !named(whole, old->files[i].path); /* or the scenario is to remove it */
 		for (size_t k = 0; k < after.count; k++) there = there || strcmp(after.files[k].path, old->files[i].path) == 0;
 		if (!there) tell(line, f, "an old file is gone", o);
 	}
@@ -215,7 +268,7 @@ typedef struct scenario {
 
 static outcome disturbed(scenario *s, const fault *f)
 {
-	reset();
+	reset(s->line);
 	outcome o = run(s->words, f);
 	check(s->line, f, &o, &s->good, &s->whole, &s->old, &s->in);
 	return o;
@@ -248,7 +301,7 @@ static bool prepare(scenario *s)
 	s->words[n++] = command;
 	for (char *w = strtok(text, " "); w && n < WORDS - 1; w = strtok(NULL, " ")) s->words[n++] = w;
 	s->words[n] = NULL;
-	reset();
+	reset(s->line);
 	s->old = look("o");
 	s->in = look("in");
 	fault none = {.file_size = -1};
@@ -268,7 +321,10 @@ int main(int argc, char **argv)
 	static const struct { const char *kind; int number; } io[] = {
 		{"open", EIO}, {"open", EMFILE}, {"open", EINTR}, {"read", EIO}, {"read", EINTR}, {"read", 0}, {"write", ENOSPC}, {"write", EIO}, {"write", EINTR},
 		{"write", 0}, {"mmap", ENOMEM}, {"fsync", EIO}, {"fsync", ENOSPC}, {"fsync", EINTR}, {"rename", EIO}, {"rename", ENOSPC},
-		{"link", EIO}, {"close", EIO}, {"close", ENOSPC}, {"close", EINTR}, {"space", ENOSPC}, {"space", EINTR}};
+		{"link", EIO}, {"close", EIO}, {"close", ENOSPC}, {"close", EINTR}, {"space", ENOSPC}, {"space", EINTR},
+		{"socket", EMFILE}, {"connect", ECONNREFUSED}, {"connect", ETIMEDOUT}, {"connect", ENETUNREACH}, {"send", EPIPE},
+		{"send", ECONNRESET}, {"send", EINTR}, {"send", 0}, {"recv", ECONNRESET}, {"recv", ETIMEDOUT}, {"recv", EINTR}, {"recv", 0},
+		{"poll", ENOMEM}, {"poll", EINTR}};
 	size_t scenarios = 0, allocations = 0, calls = 0, sizes = 0, outputs = 0, kills = 0;
 	static scenario s;
 	srand(1);

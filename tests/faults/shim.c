@@ -1,19 +1,23 @@
 /* shim.c -- preloaded into the command: the k-th call of one kind fails
  *
- * FAULT_KIND: alloc, open, read, write, mmap, fsync, rename, link, close, space (fallocate, ftruncate).
+ * FAULT_KIND: alloc, open, read, write, mmap, fsync, rename, link (and mkdir), close, space (fallocate,
+ * ftruncate), socket, connect, send, recv, poll.
  * FAULT_AT: which call, from 1. FAULT_ERRNO: the number, or 0 for a short count. FAULT_FROM: 1 lets all later ones fail too.
  * FAULT_FD: a descriptor that gets a byte when a call was made to fail. Calls of the command itself and of the libraries
- * for formats count; those that the C library, the OpenMP runtime, libcrypto and sanitizers make for themselves do not.
+ * for formats and the network count; those that the C library, the OpenMP runtime, libcrypto and sanitizers make for themselves do not.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static char kind[16];
@@ -179,6 +183,9 @@ int linkat(int fa, const char *a, int fb, const char *b, int flags)
 	return fails("link", CALLER) ? -1 : (int)syscall(SYS_linkat, fa, a, fb, b, flags);
 }
 
+int mkdir(const char *path, mode_t mode) { return fails("link", CALLER) ? -1 : (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode); }
+int mkdirat(int folder, const char *path, mode_t mode) { return fails("link", CALLER) ? -1 : (int)syscall(SYS_mkdirat, folder, path, mode); }
+
 /* The descriptor is gone in any case, as on Linux. */
 int close(int fd)
 {
@@ -189,3 +196,24 @@ int close(int fd)
 
 int fallocate(int fd, int mode, off_t o, off_t n) { return fails("space", CALLER) ? -1 : (int)syscall(SYS_fallocate, fd, mode, o, n); }
 int ftruncate(int fd, off_t n) { return fails("space", CALLER) ? -1 : (int)syscall(SYS_ftruncate, fd, n); }
+
+/* The wait before another try takes no time. */
+int nanosleep(const struct timespec *t, struct timespec *left)
+{
+	(void)t, (void)left;
+	return 0;
+}
+
+int socket(int domain, int type, int protocol) { return fails("socket", CALLER) ? -1 : (int)syscall(SYS_socket, domain, type, protocol); }
+int connect(int fd, const struct sockaddr *to, socklen_t n) { return fails("connect", CALLER) ? -1 : (int)syscall(SYS_connect, fd, to, n); }
+int poll(struct pollfd *p, nfds_t n, int ms) { return fails("poll", CALLER) ? -1 : (int)syscall(SYS_poll, p, n, ms); }
+
+ssize_t send(int fd, const void *p, size_t n, int flags)
+{
+	COUNTED("send", syscall(SYS_sendto, fd, p, n, flags, NULL, 0), syscall(SYS_sendto, fd, p, n / 2, flags, NULL, 0));
+}
+
+ssize_t recv(int fd, void *p, size_t n, int flags)
+{
+	COUNTED("recv", syscall(SYS_recvfrom, fd, p, n, flags, NULL, NULL), syscall(SYS_recvfrom, fd, p, n / 2, flags, NULL, NULL));
+}
