@@ -53,13 +53,21 @@ static const char *program, *shim;
 static size_t failures;
 static snapshot walked;
 
+static bool ends_in(const char *path, const char *end)
+{
+	size_t n = strlen(path), k = strlen(end);
+	return n > k && strcmp(path + n - k, end) == 0;
+}
+
 static int visit(const char *path, const struct stat *st, int type, struct FTW *where)
 {
 	(void)where;
 	if (type == FTW_D || walked.count == FILES) return 0;
-	uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)st->st_size;
+	int lines = ends_in(path, ".metadata") ? 2 : -1; /* the third is the time of the download */
+	uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)(lines < 0 ? st->st_size : 0);
 	FILE *f = fopen(path, "rb");
-	for (int c; f && (c = getc_unlocked(f)) != EOF;) hash = (hash ^ (uint64_t)(unsigned)c) * 0x100000001b3u;
+	for (int c; f && lines && (c = getc_unlocked(f)) != EOF; lines -= c == '\n' && lines > 0)
+		hash = (hash ^ (uint64_t)(unsigned)c) * 0x100000001b3u;
 	if (f) fclose(f);
 	snprintf(walked.files[walked.count].path, sizeof walked.files->path, "%s", path);
 	walked.files[walked.count++].hash = hash;
@@ -206,12 +214,6 @@ static void tell(const char *line, const fault *f, const char *what, const outco
 static int highest_code(const char *line)
 {
 	return strncmp(line, "pull", 4) == 0 || strncmp(line, "cache", 5) == 0 || strstr(line, "HF_HUB_OFFLINE=0 ") ? 9 : 3;
-}
-
-static bool ends_in(const char *path, const char *end)
-{
-	size_t n = strlen(path), k = strlen(end);
-	return n > k && strcmp(path + n - k, end) == 0;
 }
 
 /* What a pull that was stopped keeps so that the next one goes on from there. */
