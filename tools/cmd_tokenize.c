@@ -29,7 +29,7 @@ static bool print_json(work *w, const ckpt_encoding *e, ckpt_error *err)
 {
 	ckpt_buffer b = {0};
 	ckpt_buffer_str(&b, w->printed++ ? ",\n {" : "[{");
-	ckpt_texts_put_json(&b, e);
+	ckpt_texts_put_json(&b, stdout, e);
 	ckpt_buffer_char(&b, '}');
 	bool good = ckpt_buffer_ok(&b, err);
 	if (good) fwrite(b.data, 1, b.length, stdout);
@@ -45,11 +45,13 @@ static bool print_table(work *w, const ckpt_encoding *e, ckpt_error *err)
 	if (!t) return ckpt_fail_nomem(err);
 	for (size_t i = 0; i < e->count; i++) {
 		const ckpt_token *x = e->items + i;
+		size_t length;
+		const char *token = ckpt_token_text(e, i, &length);
 		text.length = 0;
-		ckpt_buffer_add(&text, e->text.data + x->begin, x->end - x->begin);
+		ckpt_buffer_add(&text, token, length);
 		ckpt_table_format(t, "%" PRIu32, x->id);
 		ckpt_table_text(t, text.data ? text.data : "");
-		ckpt_table_format(t, "%" PRIu64 "-%" PRIu64, x->from, x->to);
+		ckpt_table_format(t, "%" PRIu32 "-%" PRIu32, x->from, x->to);
 	}
 	if (w->printed++) putchar('\n');
 	bool good = ckpt_table_print(t, stdout, &w->call->terminal, true, err) && ckpt_buffer_ok(&text, err);

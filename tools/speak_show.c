@@ -41,7 +41,9 @@ static bool print_ids(const char *name, const int64_t *values, const ckpt_forwar
 
 static void token_of(const ckpt_encoding *e, size_t i, ckpt_buffer *b)
 {
-	if (e->text.data) ckpt_buffer_add(b, e->text.data + e->items[i].begin, e->items[i].end - e->items[i].begin);
+	size_t length;
+	const char *text = ckpt_token_text(e, i, &length);
+	ckpt_buffer_add(b, text, length);
 }
 
 bool ckpt_said_print_texts(const ckpt_said *s, const ckpt_forward_input *in, ckpt_error *err)
@@ -127,7 +129,7 @@ bool ckpt_said_print(const ckpt_said *s, ckpt_error *err)
 static void json_text(ckpt_buffer *b, const ckpt_encoding *e)
 {
 	ckpt_buffer_char(b, '{');
-	ckpt_texts_put_json(b, e);
+	ckpt_texts_put_json(b, NULL, e);
 	ckpt_buffer_str(b, ", \"token_type_ids\": [");
 	for (size_t i = 0; i < e->count; i++) ckpt_buffer_printf(b, "%s%" PRIu32, i ? ", " : "", e->items[i].type);
 	ckpt_buffer_str(b, "]}");

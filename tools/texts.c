@@ -47,21 +47,52 @@ bool ckpt_texts_decode(const ckpt_texts *t, const int64_t *ids, size_t count, ck
 	return ok;
 }
 
-void ckpt_texts_put_json(ckpt_buffer *b, const ckpt_encoding *e)
+/* Writes what b holds, once it is much; a buffer that failed keeps its mark. */
+static void flush(ckpt_buffer *b, FILE *out)
 {
-	ckpt_buffer_str(b, "\"ids\": [");
-	for (size_t i = 0; i < e->count; i++) ckpt_buffer_printf(b, "%s%" PRIu32, i ? ", " : "", e->items[i].id);
-	ckpt_buffer_str(b, "], \"tokens\": [");
-	for (size_t i = 0; i < e->count; i++) {
-		if (i) ckpt_buffer_str(b, ", ");
-		ckpt_json_write_string(b, e->text.data ? e->text.data + e->items[i].begin : "", e->items[i].end - e->items[i].begin, false);
+	enum { MUCH = 1 << 16 };
+	if (!out || b->length < MUCH) return;
+	fwrite(b->data, 1, b->length, out);
+	b->length = 0;
+}
+
+static void put_token(ckpt_buffer *b, const ckpt_encoding *e, size_t i)
+{
+	size_t length;
+	const char *text = ckpt_token_text(e, i, &length);
+	ckpt_json_write_string(b, text, length, false);
+}
+
+static void put_id(ckpt_buffer *b, const ckpt_encoding *e, size_t i)
+{
+	ckpt_buffer_printf(b, "%" PRIu32, e->items[i].id);
+}
+
+static void put_offsets(ckpt_buffer *b, const ckpt_encoding *e, size_t i)
+{
+	ckpt_buffer_printf(b, "[%" PRIu32 ", %" PRIu32 "]", e->items[i].from, e->items[i].to);
+}
+
+static void put_attention(ckpt_buffer *b, const ckpt_encoding *e, size_t i)
+{
+	ckpt_buffer_char(b, e->items[i].attention ? '1' : '0');
+}
+
+void ckpt_texts_put_json(ckpt_buffer *b, FILE *out, const ckpt_encoding *e)
+{
+	static const struct {
+		const char *name;
+		void (*put)(ckpt_buffer *b, const ckpt_encoding *e, size_t i);
+	} members[] = {{"ids", put_id}, {"tokens", put_token}, {"offsets", put_offsets}, {"attention_mask", put_attention}};
+	for (size_t k = 0; k < 4; k++) {
+		ckpt_buffer_printf(b, "%s\"%s\": [", k ? ", " : "", members[k].name);
+		for (size_t i = 0; i < e->count; i++) {
+			if (i) ckpt_buffer_str(b, ", ");
+			members[k].put(b, e, i);
+			flush(b, out);
+		}
+		ckpt_buffer_char(b, ']');
 	}
-	ckpt_buffer_str(b, "], \"offsets\": [");
-	for (size_t i = 0; i < e->count; i++)
-		ckpt_buffer_printf(b, "%s[%" PRIu64 ", %" PRIu64 "]", i ? ", " : "", e->items[i].from, e->items[i].to);
-	ckpt_buffer_str(b, "], \"attention_mask\": [");
-	for (size_t i = 0; i < e->count; i++) ckpt_buffer_printf(b, "%s%d", i ? ", " : "", e->items[i].attention);
-	ckpt_buffer_char(b, ']');
 }
 
 /* ---- rows of one length ---- */

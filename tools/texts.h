@@ -4,6 +4,8 @@
 #include "../lib/text/text.h"
 #include "ids.h"
 
+#include <stdio.h>
+
 typedef struct ckpt_text_options {
 	ckpt_list texts;
 	const char *pair; /* NULL: none */
@@ -33,8 +35,9 @@ bool ckpt_texts_open(ckpt_texts *t, const char *path, ckpt_error *err);
 bool ckpt_texts_encode(ckpt_texts *t, const ckpt_text_options *given, const ckpt_model *model, ckpt_inputs *out, ckpt_error *err);
 /* T5 has no way of its own to begin its decoder, outside of two heads: with its start token, unless ids were given. */
 bool ckpt_texts_start_decoder(const ckpt_model *model, ckpt_inputs *out, ckpt_error *err);
-/* "ids", "tokens", "offsets" and "attention_mask", as members of an object. */
-void ckpt_texts_put_json(ckpt_buffer *b, const ckpt_encoding *e);
+/* "ids", "tokens", "offsets" and "attention_mask", as members of an object. out: where a long buffer is written to and emptied;
+ * NULL: it keeps all. */
+void ckpt_texts_put_json(ckpt_buffer *b, FILE *out, const ckpt_encoding *e);
 /* The text that ids stand for, without special tokens, appended. */
 bool ckpt_texts_decode(const ckpt_texts *t, const int64_t *ids, size_t count, ckpt_buffer *out, ckpt_error *err);
 void ckpt_texts_free(ckpt_texts *t);

@@ -65,7 +65,7 @@ static bool normal_form(ckpt_tokenizer *t, const ckpt_added_token *a, ckpt_work_
 {
 	size_t length = strlen(a->content);
 	ckpt_work_begin(w, length);
-	ckpt_aligned_put(&w->now.text, a->content, length, (ckpt_span){0, 0});
+	ckpt_aligned_put(&w->now.text, a->content, length, ckpt_span_of(0, 0));
 	if (w->now.text.failed || !ckpt_pieces_add(&w->now, 0, length, UINT32_MAX)) return ckpt_fail_nomem(err);
 	return !a->normalized || ckpt_normalize(&t->normalizer, w, err);
 }
@@ -105,9 +105,7 @@ bool ckpt_added_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err)
 	w.matcher = ckpt_matcher_new(err);
 	bool good = w.matcher && index_all(t, &w, err);
 	ckpt_matcher_free(w.matcher);
-	ckpt_pieces_free(&w.now);
-	ckpt_pieces_free(&w.next);
-	ckpt_changes_free(&w.changes);
+	ckpt_work_free(&w);
 	return good;
 }
 

@@ -78,11 +78,22 @@ static size_t pass(const char *text, size_t length, size_t at, size_t count)
 	return at;
 }
 
-void ckpt_aligned_change(ckpt_aligned *a, const char *text, const ckpt_span *spans, size_t length,
-                         const ckpt_changes *changes, size_t skipped)
+void ckpt_aligned_original(ckpt_aligned *a, const char *text, size_t length)
 {
-	size_t at = pass(text, length, 0, skipped);
-	ckpt_span origin = {length ? spans[0].from : 0, length ? spans[0].from : 0};
+	if (!length || !reserve(a, length)) return;
+	memcpy(a->text + a->length, text, length);
+	ckpt_span *spans = a->spans + a->length;
+	for (size_t i = 0, n; i < length; i += n) {
+		n = char_length(text + i);
+		for (size_t k = 0; k < n; k++) spans[i + k] = ckpt_span_of(i, n);
+	}
+	a->length += length;
+}
+
+size_t ckpt_aligned_change(ckpt_aligned *a, const char *text, const ckpt_span *spans, size_t length,
+                           const ckpt_changes *changes, size_t at)
+{
+	ckpt_span origin = ckpt_span_of(length ? ckpt_span_from(spans[0]) : 0, 0);
 	if (changes->failed) a->failed = true;
 	for (size_t i = 0; i < changes->count && !a->failed; i++) {
 		const ckpt_change *c = changes->items + i;
@@ -93,6 +104,7 @@ void ckpt_aligned_change(ckpt_aligned *a, const char *text, const ckpt_span *spa
 		ckpt_aligned_code(a, c->code_point, at < length ? spans[at] : length ? spans[length - 1] : origin);
 		at = pass(text, length, at, 1 + (size_t)-c->change);
 	}
+	return at;
 }
 
 void ckpt_changes_add(ckpt_changes *c, uint32_t code_point, int32_t change)
@@ -133,7 +145,7 @@ bool ckpt_pieces_add(ckpt_pieces *p, size_t begin, size_t end, uint32_t token)
 		p->items = more;
 		p->room = room;
 	}
-	p->items[p->count++] = (ckpt_piece){begin, end, token};
+	p->items[p->count++] = (ckpt_piece){(uint32_t)begin, (uint32_t)end, token};
 	return true;
 }
 
@@ -141,4 +153,10 @@ void ckpt_pieces_clear(ckpt_pieces *p)
 {
 	p->text.length = 0;
 	p->count = 0;
+}
+
+void ckpt_pieces_shrink(ckpt_pieces *p)
+{
+	enum { MUCH = 1 << 20 };
+	if (p->text.room + p->room > MUCH) ckpt_pieces_free(p);
 }

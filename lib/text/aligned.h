@@ -8,9 +8,23 @@
 #define CKPT_TEXT_ALIGNED_H
 #include "../ckpt.h"
 
-typedef struct ckpt_span {
-	uint32_t from, to; /* bytes of the original */
-} ckpt_span;
+/* A character of the original: its first byte << 3 | its bytes (0 to 4), so that an original has fewer than 2^29. */
+typedef uint32_t ckpt_span;
+
+static inline ckpt_span ckpt_span_of(size_t from, size_t length)
+{
+	return (ckpt_span)(from << 3 | length);
+}
+
+static inline uint32_t ckpt_span_from(ckpt_span s)
+{
+	return s >> 3;
+}
+
+static inline uint32_t ckpt_span_to(ckpt_span s)
+{
+	return (s >> 3) + (s & 7);
+}
 
 /* Start with {0}. failed is set once memory ran out, or the text would have become longer than `most`. */
 typedef struct ckpt_aligned {
@@ -24,8 +38,7 @@ typedef struct ckpt_aligned {
 
 /* A run of the text; token: the added token that it is, or UINT32_MAX. */
 typedef struct ckpt_piece {
-	size_t begin, end;
-	uint32_t token;
+	uint32_t begin, end, token;
 } ckpt_piece;
 
 typedef struct ckpt_pieces {
@@ -54,9 +67,12 @@ void ckpt_aligned_add(ckpt_aligned *a, const char *text, const ckpt_span *spans,
 /* Every byte with the same span. */
 void ckpt_aligned_put(ckpt_aligned *a, const char *text, size_t length, ckpt_span span);
 void ckpt_aligned_code(ckpt_aligned *a, uint32_t code_point, ckpt_span span);
-/* Appends what changes make of the length bytes at text and spans; the first `skipped` characters vanish. */
-void ckpt_aligned_change(ckpt_aligned *a, const char *text, const ckpt_span *spans, size_t length,
-                         const ckpt_changes *changes, size_t skipped);
+/* Appends a valid text that stands for itself. */
+void ckpt_aligned_original(ckpt_aligned *a, const char *text, size_t length);
+/* Appends what changes make of the bytes from `at` on, of the length bytes at text and spans. Returns the place behind the
+ * last that they stand for. */
+size_t ckpt_aligned_change(ckpt_aligned *a, const char *text, const ckpt_span *spans, size_t length,
+                           const ckpt_changes *changes, size_t at);
 
 void ckpt_changes_add(ckpt_changes *c, uint32_t code_point, int32_t change);
 void ckpt_changes_free(ckpt_changes *c);
@@ -66,4 +82,6 @@ void ckpt_pieces_free(ckpt_pieces *p);
 bool ckpt_pieces_add(ckpt_pieces *p, size_t begin, size_t end, uint32_t token);
 /* Empties both, for the next text. */
 void ckpt_pieces_clear(ckpt_pieces *p);
+/* Gives memory back, if it is much. */
+void ckpt_pieces_shrink(ckpt_pieces *p);
 #endif

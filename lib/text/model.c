@@ -56,6 +56,36 @@ bool ckpt_text_model_add(ckpt_text_model *m, const char *text, uint64_t id, ckpt
 	return ckpt_trie_add(&m->vocabulary, text, length, (uint32_t)id) || ckpt_fail_nomem(err);
 }
 
+/* U+2581, which stands for a space. */
+static bool space_at(const char *text, size_t length, size_t at)
+{
+	return length - at >= 3 && memcmp(text + at, "\xe2\x96\x81", 3) == 0;
+}
+
+/* The next U+2581 behind something else, from `at` on; length: there is none. */
+static size_t next_word(const char *text, size_t length, size_t at)
+{
+	while (at < length && space_at(text, length, at)) at += 3;
+	const char *next = length > at ? memmem(text + at, length - at, "\xe2\x96\x81", 3) : NULL;
+	return next ? (size_t)(next - text) : length;
+}
+
+static bool words_apart(const ckpt_text_model *m)
+{
+	if (m->kind != CKPT_BPE || *m->prefix || *m->suffix || m->ignore_merges) return false;
+	if (ckpt_trie_find(&m->vocabulary, "\xe2\x96\x81", 3) == CKPT_TRIE_NONE) return false;
+	for (size_t i = 0; i < m->ids; i++) {
+		size_t length = m->strings[i] ? strlen(m->strings[i]) : 0;
+		if (next_word(m->strings[i], length, 0) < length) return false;
+	}
+	return true;
+}
+
+size_t ckpt_text_model_part(const ckpt_text_model *m, const char *word, size_t length, size_t begin)
+{
+	return m->apart ? next_word(word, length, begin) : length;
+}
+
 bool ckpt_text_model_ready(ckpt_text_model *m, const char *unk, ckpt_error *err)
 {
 	if (!m->vocabulary.edges && !ckpt_trie_init(&m->vocabulary)) return ckpt_fail_nomem(err);
@@ -69,6 +99,7 @@ bool ckpt_text_model_ready(ckpt_text_model *m, const char *unk, ckpt_error *err)
 		snprintf(name, sizeof name, "<0x%02X>", i);
 		m->bytes[i] = ckpt_trie_find(&m->vocabulary, name, 6);
 	}
+	m->apart = words_apart(m);
 	return true;
 }
 

@@ -17,6 +17,7 @@ typedef struct ckpt_text_model {
 	const char *prefix, *suffix; /* of words' later and last parts; "" when there is none */
 	uint64_t max_chars;     /* WordPiece */
 	bool fuse_unk, byte_fallback, ignore_merges;
+	bool apart; /* BPE: no string of the vocabulary has U+2581 behind something else, so that what it begins stands alone */
 	uint32_t bytes[256];    /* ids of <0x00> ... <0xFF>; CKPT_TRIE_NONE: none */
 	double *scores, least;  /* Unigram, by id */
 	struct ckpt_merge *merges; /* BPE: an open-addressing table by pair */
@@ -50,6 +51,8 @@ bool ckpt_text_model_ready(ckpt_text_model *m, const char *unk, ckpt_error *err)
 bool ckpt_text_model_merge(ckpt_text_model *m, size_t rank, size_t room, const char *a, size_t a_length, const char *b,
                            size_t b_length, ckpt_error *err);
 
+/* The end of the part that begins at `begin` of a word and whose tokens do not depend on the rest of it. */
+size_t ckpt_text_model_part(const ckpt_text_model *m, const char *word, size_t length, size_t begin);
 /* Appends the tokens of one word. */
 bool ckpt_text_model_tokens(const ckpt_text_model *m, const char *word, size_t length, ckpt_word_tokens *out,
                             ckpt_error *err);

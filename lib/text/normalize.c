@@ -30,6 +30,18 @@ static bool all_below(const view *v, unsigned char limit)
 	return true;
 }
 
+/* The end of a part that becomes what it becomes alone: where two ASCII characters meet, but not CR and LF. So what stands
+ * between two steps stays small. */
+static size_t part_end(const view *v, size_t at)
+{
+	enum { PART = 1 << 16 };
+	for (size_t i = at; i + PART < v->length; i++) {
+		const unsigned char *edge = (const unsigned char *)v->text + i + PART;
+		if (edge[-1] < 0x80 && *edge < 0x80 && *edge != '\n') return i + PART;
+	}
+	return v->length;
+}
+
 static void form(ckpt_aligned *out, const view *v, bool compatible, bool compose, ckpt_work_text *w)
 {
 	if (all_below(v, 0x80)) {
@@ -82,22 +94,19 @@ static view take(ckpt_aligned *from)
 
 static void bert(const ckpt_step *s, ckpt_aligned *out, const view *v, ckpt_work_text *w)
 {
-	ckpt_aligned cleaned = {0}, decomposed = {0}, bare = {0};
-	view now;
-	bert_clean(s, &cleaned, v);
-	now = take(&cleaned);
+	ckpt_aligned *cleaned = w->between, *decomposed = cleaned + 1, *bare = cleaned + 2;
+	for (int i = 0; i < 3; i++) ckpt_aligned_begin(w->between + i, 0);
+	bert_clean(s, cleaned, v);
+	view now = take(cleaned);
 	if (s->accents && !all_below(&now, 0x80)) {
-		form(&decomposed, &now, false, false, w);
-		now = take(&decomposed);
-		without(&bare, &now, ckpt_unicode_nonspacing);
-		now = take(&bare);
+		form(decomposed, &now, false, false, w);
+		now = take(decomposed);
+		without(bare, &now, ckpt_unicode_nonspacing);
+		now = take(bare);
 	}
 	if (s->lower) lower(out, &now);
 	else ckpt_aligned_add(out, now.text, now.spans, now.length);
-	if (cleaned.failed || decomposed.failed || bare.failed) out->failed = true;
-	ckpt_aligned_free(&cleaned);
-	ckpt_aligned_free(&decomposed);
-	ckpt_aligned_free(&bare);
+	if (cleaned->failed || decomposed->failed || bare->failed) out->failed = true;
 }
 
 static void strip(const ckpt_step *s, ckpt_aligned *out, const view *v)
@@ -148,7 +157,7 @@ static bool replace(const ckpt_step *s, ckpt_aligned *out, const view *v, ckpt_m
 		if (!ckpt_pattern_find(s->pattern, m, v->text, v->length, from, &found, &begin, &end, err)) return false;
 		if (!found) break;
 		ckpt_aligned_add(out, v->text + at, v->spans + at, begin - at);
-		ckpt_aligned_put(out, s->text, strlen(s->text), end ? v->spans[end - 1] : (ckpt_span){v->spans[0].from, v->spans[0].from});
+		ckpt_aligned_put(out, s->text, strlen(s->text), end ? v->spans[end - 1] : ckpt_span_of(ckpt_span_from(v->spans[0]), 0));
 		at = from = end;
 		uint32_t c;
 		if (begin == end) from += end < v->length ? next(v, end, &c) : 1;
@@ -214,9 +223,17 @@ static void put_mapped(ckpt_changes *out, const char *fresh, size_t old_chars)
 
 static void precompiled(const ckpt_step *s, ckpt_aligned *out, const view *v, ckpt_work_text *w)
 {
+	enum { MANY = 4096 };
 	ckpt_changes *changes = &w->changes;
+	size_t done = 0; /* bytes that what went out stands for */
 	changes->count = 0;
 	for (size_t at = 0, end; at < v->length; at = end) {
+		if (changes->count > MANY) { /* the last may still take what vanishes behind it */
+			ckpt_change last = changes->items[--changes->count];
+			done = ckpt_aligned_change(out, v->text, v->spans, v->length, changes, done);
+			changes->items[0] = last;
+			changes->count = 1;
+		}
 		end = ckpt_unicode_grapheme(v->text, v->length, at);
 		const char *fresh = end - at < 6 ? mapped(s, v->text + at, end - at) : NULL;
 		if (fresh) {
@@ -231,16 +248,26 @@ static void precompiled(const ckpt_step *s, ckpt_aligned *out, const view *v, ck
 			else ckpt_changes_add(changes, c, 0);
 		}
 	}
-	ckpt_aligned_change(out, v->text, v->spans, v->length, changes, 0);
+	ckpt_aligned_change(out, v->text, v->spans, v->length, changes, done);
+}
+
+static void in_parts(const ckpt_step *s, ckpt_aligned *out, const view *v, ckpt_work_text *w)
+{
+	for (size_t at = 0, end; at < v->length; at = end) {
+		end = part_end(v, at);
+		view part = {v->text + at, v->spans + at, end - at};
+		if (s->kind == CKPT_NORMAL_BERT) bert(s, out, &part, w);
+		else form(out, &part, s->compatible, s->compose, w);
+	}
 }
 
 static bool apply(const ckpt_step *s, ckpt_aligned *out, const view *v, ckpt_work_text *w, ckpt_error *err)
 {
 	switch (s->kind) {
-	case CKPT_NORMAL_BERT: bert(s, out, v, w); break;
+	case CKPT_NORMAL_BERT:
+	case CKPT_NORMAL_FORM: in_parts(s, out, v, w); break;
 	case CKPT_NORMAL_STRIP: strip(s, out, v); break;
 	case CKPT_NORMAL_STRIP_ACCENTS: without(out, v, ckpt_unicode_mark); break;
-	case CKPT_NORMAL_FORM: form(out, v, s->compatible, s->compose, w); break;
 	case CKPT_NORMAL_LOWER: lower(out, v); break;
 	case CKPT_NORMAL_NMT: nmt(out, v); break;
 	case CKPT_NORMAL_PRECOMPILED: precompiled(s, out, v, w); break;
@@ -271,12 +298,20 @@ void ckpt_work_begin(ckpt_work_text *w, size_t length)
 	w->walks = ckpt_trie_most(length);
 }
 
+void ckpt_work_free(ckpt_work_text *w)
+{
+	ckpt_pieces_free(&w->now);
+	ckpt_pieces_free(&w->next);
+	ckpt_changes_free(&w->changes);
+	for (int i = 0; i < 3; i++) ckpt_aligned_free(w->between + i);
+}
+
 bool ckpt_work_ok(const ckpt_work_text *w, ckpt_error *err)
 {
 	const ckpt_aligned *text = &w->next.text;
 	if (text->too_long)
 		return ckpt_fail(err, CKPT_E_LIMIT, "the steps of the tokenizer make more than %zu bytes of the text, 64 for each of its own and "
-		                 "1 MiB", text->most);
+		                 "1 MiB, below 4 GiB", text->most);
 	return (!w->next.text.failed && !w->changes.failed) || ckpt_fail_nomem(err);
 }
 

@@ -142,7 +142,7 @@ static bool prefix(ckpt_work_text *w, const char *text, bool first_only, ckpt_er
 		ckpt_piece p = w->now.items[i];
 		size_t begin = w->next.text.length;
 		bool has = p.end - p.begin >= length && memcmp(t->text + p.begin, text, length) == 0;
-		if (p.token == UINT32_MAX && !has && (!first_only || t->spans[p.begin].from == 0))
+		if (p.token == UINT32_MAX && !has && (!first_only || ckpt_span_from(t->spans[p.begin]) == 0))
 			ckpt_aligned_put(&w->next.text, text, length, t->spans[p.begin]);
 		ckpt_aligned_add(&w->next.text, t->text + p.begin, t->spans + p.begin, p.end - p.begin);
 		if (!ckpt_pieces_add(&w->next, begin, w->next.text.length, p.token)) return ckpt_fail_nomem(err);

@@ -76,16 +76,20 @@ typedef struct ckpt_work_text {
 	ckpt_pieces now, next;
 	ckpt_changes changes;
 	ckpt_matcher *matcher;
+	ckpt_aligned between[3]; /* of a normaliser with parts */
 	uint64_t walks; /* bytes that the search for added tokens may still walk */
 } ckpt_work_text;
 
-/* What steps may make of a text of so many bytes: more than any of the usual ones does, since a file may replace what it likes. */
+/* What steps may make of a text of so many bytes: more than any of the usual ones does, since a file may replace what it likes;
+ * below 4 GiB, so that 32 bits say where a piece is. */
 static inline size_t ckpt_steps_most(size_t length)
 {
-	return 64 * length + (1 << 20);
+	uint64_t most = 64 * (uint64_t)length + (1 << 20);
+	return most < UINT32_MAX ? (size_t)most : UINT32_MAX;
 }
 /* Empties w for a text of so many bytes. */
 void ckpt_work_begin(ckpt_work_text *w, size_t length);
+void ckpt_work_free(ckpt_work_text *w); /* not the matcher */
 
 /* Every text piece of w->now through the normalisers, or through one. */
 bool ckpt_normalize(const ckpt_steps *steps, ckpt_work_text *w, ckpt_error *err);

@@ -25,9 +25,9 @@ bool ckpt_tokenizer_find(const ckpt_tokenizer *t, const char *token, uint32_t *i
 
 typedef struct ckpt_token {
 	uint32_t id, type;
-	uint64_t from, to; /* characters of its text */
-	size_t begin, end; /* bytes of ckpt_encoding.text: the token's own text */
-	bool attention;    /* false: padding */
+	uint32_t from, to;   /* characters of its text */
+	uint32_t begin, end; /* bytes of ckpt_encoding.text, where its text is not the vocabulary's; else begin is UINT32_MAX */
+	bool attention;      /* false: padding */
 	uint8_t sequence;  /* 1: of the first text, 2: of the second, 0: put around them */
 } ckpt_token;
 
@@ -36,8 +36,11 @@ typedef struct ckpt_encoding {
 	ckpt_token *items;
 	size_t count, room;
 	ckpt_buffer text;
+	const ckpt_tokenizer *tokenizer; /* its own; must live as long */
 } ckpt_encoding;
 void ckpt_encoding_free(ckpt_encoding *e);
+/* The text of token i, as the tokenizer has it or as it was found. */
+const char *ckpt_token_text(const ckpt_encoding *e, size_t i, size_t *length);
 
 typedef struct ckpt_encode_options {
 	bool no_special;     /* leave out what the post-processor adds */

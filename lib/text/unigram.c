@@ -53,7 +53,7 @@ static bool add_unknown(const ckpt_text_model *m, const char *word, size_t begin
 {
 	bool bytes = m->byte_fallback;
 	uint32_t whole = ckpt_trie_find(&m->vocabulary, word + begin, end - begin);
-	if (whole != CKPT_TRIE_NONE) return ckpt_word_tokens_add(out, whole, begin, end, true, err);
+	if (whole != CKPT_TRIE_NONE) return ckpt_word_tokens_add(out, whole, begin, end, false, err);
 	for (size_t i = begin; i < end && bytes; i++) bytes = m->bytes[(unsigned char)word[i]] != CKPT_TRIE_NONE;
 	if (!bytes) return ckpt_word_tokens_add(out, m->unk, begin, end, true, err);
 	for (size_t i = begin; i < end; i++)
@@ -83,7 +83,7 @@ bool ckpt_unigram_tokens(const ckpt_text_model *m, const char *word, size_t leng
 		if (id == m->unk) {
 			while (m->fuse_unk && end < length && ways[end].id == m->unk) end = ways[end].from;
 			if (!add_unknown(m, word, at, end, out, err)) return false;
-		} else if (!ckpt_word_tokens_add(out, id, at, end, true, err)) {
+		} else if (!ckpt_word_tokens_add(out, id, at, end, false, err)) {
 			return false;
 		}
 		at = end;

@@ -122,18 +122,20 @@ def qwen2():
     return byte_level(QWEN2, normalizers.NFC())
 
 
-def fallback(modern):
+def fallback(modern, across=False):
+    """across: tokens may hold the end of a word and the beginning of the next, as sentencepiece's never do."""
     alphabet = [f"<0x{i:02X}>" for i in range(256)]
     t = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    if modern:
-        t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
-    else:
-        t.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    t.pre_tokenizer = pre_tokenizers.Metaspace(split=not across)
     corpus = [c for c in CORPUS if c.isascii()]
     t.train_from_iterator(corpus, trainers.BpeTrainer(vocab_size=700, special_tokens=["<unk>", "<s>", "</s>"] + alphabet, show_progress=False))
     state = json.loads(t.to_str())
     state["added_tokens"] = [a for a in state["added_tokens"] if not a["content"].startswith("<0x")]
-    t = Tokenizer.from_str(json.dumps(state))
+    t = Tokenizer.from_str(json.dumps(state | {"pre_tokenizer": None}))
+    if modern:
+        t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    else:
+        t.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     t.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
     t.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 1)])
     return t
@@ -175,7 +177,7 @@ def pieces(behavior, invert):
 
 FAMILIES = {
     "bert_cased": wordpiece, "gpt2": gpt2, "roberta": roberta, "llama3": llama3, "qwen2": qwen2, "llama2": lambda: fallback(False),
-    "mistral": lambda: fallback(True), "albert": albert, "t5": t5, "wordlevel": plain,
+    "mistral": lambda: fallback(True), "llama2_across": lambda: fallback(False, True), "mistral_across": lambda: fallback(True, True), "albert": albert, "t5": t5, "wordlevel": plain,
     **{f"split_{b}_{i}": (lambda b=b, i=i: pieces(b, i)) for b in ("removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous")
        for i in (False, True)},
 }
@@ -215,6 +217,7 @@ class Against(Case):
         texts = [t for t in TEXTS if "\n" not in t and "\r" not in t]
         rng = random.Random(8)
         batch = self.compare(peer, model, texts + list(words(rng, count)))
+        self.compare(peer, model, ["".join(words(rng, 6000)), "a" * 70000 + "é" + " a\u0301" * 40000 + "\t\tx" * 30000])
         self.compare(peer, model, texts, **{"no-special-tokens": True})
         self.compare(peer, model, texts, pair="a second text")
         for n in (5, 8, 9):
