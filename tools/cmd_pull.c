@@ -154,7 +154,8 @@ static const ckpt_paragraph description[] = {
 	{NULL, "Without FILE and `--include` the files that a checkpoint needs are chosen: config, tokenizer, and the weights in one format "
 	       "(safetensors before the others). A FILE that ends in / stands for a folder; a glob's `*` also matches /."},
 	{NULL, "Every file is compared with the SHA-256 or git SHA-1 that the Hub states while it comes, and gets its name only when they "
-	       "agree. An interrupted pull goes on where it stopped. Failures of the network are retried with waits of at most a minute, "
+	       "agree. An interrupted pull goes on where it stopped. A file of 64 MiB or more comes as ranges over four connections, when the server "
+	       "gives ranges; what has come behind the first gap, 48 MiB at most, is fetched again after an interruption. Failures of the network are retried with waits of at most a minute, "
 	       "which are said; when the Hub cannot be reached, a snapshot in the cache is used."},
 	{NULL, "`--local-dir` puts files under their own names into a folder, with the books in its `.cache/huggingface` that `hf download "
 	       "--local-dir` keeps, so that either goes on where the other stopped. A file that was changed there is noticed by its time "

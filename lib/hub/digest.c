@@ -1,5 +1,6 @@
 /* digest.c -- the hash of a file while it is written: a thread reads behind the writer, out of the page cache */
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 #include "../hash.h"
 #include "inner.h"
 
-enum { STEP = 1 << 18 };
+enum { STEP = 1 << 18, BEHIND = 8 << 20 };
 
 struct ckpt_digest {
 	pthread_t thread;
@@ -18,7 +19,7 @@ struct ckpt_digest {
 	EVP_MD_CTX *context;
 	int fd, error; /* error: errno of a failed read */
 	uint64_t size, ready;
-	bool cancelled, failed;
+	bool fresh, cancelled, failed;
 	char wanted[65], found[2 * EVP_MAX_MD_SIZE + 1];
 	unsigned char block[STEP];
 };
@@ -39,12 +40,22 @@ static uint64_t await(ckpt_digest *d, uint64_t at)
 	return left;
 }
 
+/* Lets the disk begin with what was hashed, in pieces that are worth it. */
+static void write_behind(const ckpt_digest *d, uint64_t *begun, uint64_t at)
+{
+	if (!d->fresh || at - *begun < BEHIND) return;
+#ifdef SYNC_FILE_RANGE_WRITE
+	sync_file_range(d->fd, (off64_t)*begun, (off64_t)(at - *begun), SYNC_FILE_RANGE_WRITE);
+#endif
+	*begun = at;
+}
+
 static void *work(void *user)
 {
 	ckpt_digest *d = user;
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned length = 0;
-	uint64_t at = 0;
+	uint64_t at = 0, begun = 0;
 	while (at < d->size && !d->error && !d->failed) {
 		uint64_t left = await(d, at);
 		if (left == 0) return NULL;
@@ -56,13 +67,14 @@ static void *work(void *user)
 		}
 		d->failed = EVP_DigestUpdate(d->context, d->block, (size_t)n) != 1;
 		at += (uint64_t)n;
+		write_behind(d, &begun, at);
 	}
 	if (EVP_DigestFinal_ex(d->context, digest, &length) != 1) d->failed = true;
 	ckpt_hex(digest, length, d->found);
 	return NULL;
 }
 
-ckpt_digest *ckpt_digest_start(int fd, const char *hash, uint64_t size, uint64_t ready, ckpt_error *err)
+ckpt_digest *ckpt_digest_start(int fd, const char *hash, uint64_t size, uint64_t ready, bool fresh, ckpt_error *err)
 {
 	ckpt_digest *d = calloc(1, sizeof *d);
 	bool git = strlen(hash) == 40;
@@ -75,6 +87,7 @@ ckpt_digest *ckpt_digest_start(int fd, const char *hash, uint64_t size, uint64_t
 	d->fd = fd;
 	d->size = size;
 	d->ready = ready;
+	d->fresh = fresh;
 	snprintf(d->wanted, sizeof d->wanted, "%s", hash);
 	int n = snprintf(head, sizeof head, "blob %llu", (unsigned long long)size);
 	bool ok = EVP_DigestInit_ex(d->context, git ? EVP_sha1() : EVP_sha256(), NULL) == 1;

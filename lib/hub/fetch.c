@@ -6,24 +6,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "inner.h"
+#include "download.h"
 
 enum { STEP = 4 << 20 };
 
-/* A download under way. */
-typedef struct download {
-	ckpt_hub *hub;
-	const ckpt_hub_entry *entry;
-	const char *what, *place; /* for messages */
-	int fd;
-	uint64_t have;    /* bytes written */
-	uint64_t asked;   /* where the request under way begins */
-	bool begun;       /* its first bytes came */
-	ckpt_digest *digest;
-	ckpt_error *err;
-} download;
-
-static bool fail_write(download *d, int errnum)
+bool ckpt_download_fail(ckpt_download *d, int errnum)
 {
 	if (errnum == ENOSPC || errnum == EDQUOT)
 		return ckpt_hub_fail(d->hub, CKPT_HUB_SPACE, d->err, CKPT_E_IO,
@@ -32,111 +19,72 @@ static bool fail_write(download *d, int errnum)
 	return ckpt_fail_errno(d->err, errnum, "%s: cannot write to %s", d->what, d->place);
 }
 
-/* From byte `have` on; the digest begins again when that is less than it has seen. */
-static bool restart(download *d, uint64_t have)
+bool ckpt_download_restart(ckpt_download *d, uint64_t have)
 {
-	d->hub->done -= d->have - have;
-	d->have = have;
+	bool told = d->digest && have >= d->have;
+	d->hub->done += have - d->counted;
+	d->counted = d->have = have;
+	if (!ckpt_hub_resize(d->fd, have)) return ckpt_download_fail(d, errno);
+	if (told) {
+		ckpt_digest_ready(d->digest, have);
+		return true;
+	}
 	ckpt_digest_cancel(d->digest);
-	d->digest = NULL;
-	if (!ckpt_hub_resize(d->fd, have)) return fail_write(d, errno);
-	d->digest = ckpt_digest_start(d->fd, d->entry->hash, d->entry->size, have, d->err);
+	d->digest = ckpt_digest_start(d->fd, d->entry->hash, d->entry->size, have, true, d->err);
 	return d->digest;
 }
 
-/* Where does what comes belong? A server that ignores the range begins again, and so do we. */
-static bool begin(download *d, const ckpt_http_answer *a)
+/* ---- how much is there ----
+ *
+ * A partial file holds the beginning of the file, as far as it reaches. While ranges come beside each other it has holes; then a
+ * second file, which is made before the first hole and removed after the last, holds the number of bytes before them.
+ */
+
+static char *ranges_of(const char *partial, ckpt_error *err)
 {
-	d->begun = true;
-	if (a->status == 206 && a->from == d->asked) return true;
-	if (a->status == 206)
-		return ckpt_hub_fail(d->hub, CKPT_HUB_CORRUPT, d->err, CKPT_E_FORMAT, "%s: the server sends another range than byte %llu on",
-		                     d->what, (unsigned long long)d->asked);
-	return d->have == 0 || restart(d, 0);
+	static const char end[] = ".incomplete";
+	return ckpt_hub_path(err, "%.*s.ranges%s", (int)(strlen(partial) - (sizeof end - 1)), partial, end);
 }
 
-static bool take(void *user, const ckpt_http_answer *a, const void *data, size_t length)
+bool ckpt_download_note(ckpt_download *d)
 {
-	download *d = user;
-	const char *from = data;
-	d->hub->transferred += length;
-	if (!d->begun && !begin(d, a)) return false;
-	if (length > d->entry->size - d->have)
-		return ckpt_hub_fail(d->hub, CKPT_HUB_CORRUPT, d->err, CKPT_E_FORMAT, "%s: the server sends more than the %llu bytes of the file",
-		                     d->what, (unsigned long long)d->entry->size);
-	while (length) {
-		ssize_t n = pwrite(d->fd, from, length, (off_t)d->have);
-		if (n < 0 && errno == EINTR) continue;
-		if (n <= 0) return fail_write(d, n < 0 ? errno : EIO);
-		from += n;
-		length -= (size_t)n;
-		d->have += (uint64_t)n;
-		d->hub->done += (uint64_t)n;
-	}
-	ckpt_digest_ready(d->digest, d->have);
-	return true;
+	char text[32];
+	int n = snprintf(text, sizeof text, "%020llu\n", (unsigned long long)d->have);
+	int fd = ckpt_hub_open(d->ranges, O_WRONLY | O_CREAT | O_NOFOLLOW, 0666);
+	bool ok = fd >= 0 && pwrite(fd, text, (size_t)n, 0) == n;
+	int errnum = errno;
+	if (fd >= 0) close(fd);
+	return ok || ckpt_download_fail(d, errnum);
 }
 
-/* Gets the rest of the file; false when it cannot be had. */
-static bool receive(download *d, const char *url, const char *commit)
+uint64_t ckpt_hub_partial(const char *partial, uint64_t size)
 {
-	ckpt_http_request request = {.url = url, .sink = take, .user = d};
-	ckpt_http_answer answer;
-	unsigned attempt = 0;
-	bool renewed = false, fresh = false; /* a range was refused: it was asked for again; all was, from 0 on */
-	while (d->have < d->entry->size) {
-		uint64_t before = d->have;
-		request.from = d->asked = d->have;
-		d->begun = false;
-		if (!ckpt_http_get(d->hub, &request, &answer, d->err)) return false;
-		if (ckpt_hub_is_hash(answer.commit) && strcmp(answer.commit, commit) != 0)
-			return ckpt_hub_fail(d->hub, CKPT_HUB_CORRUPT, d->err, CKPT_E_FORMAT, "%s: the server answers with commit %s", d->what,
-			                     answer.commit);
-		if (d->have == d->entry->size) break;
-		if (d->have > before) {
-			attempt = 0;
-			renewed = false;
-		}
-		bool ranged = !answer.cut && d->asked > 0;
-		if (ranged && answer.status == 403 && !renewed) { /* the address that the last redirect led to may have run out */
-			renewed = true;
-			continue;
-		}
-		if (ranged && (answer.status == 403 || answer.status == 416) && !fresh) { /* a partial file that the server does not continue */
-			fresh = true;
-			if (!restart(d, 0)) return false;
-			continue;
-		}
-		if (ranged && answer.status == 416)
-			return ckpt_hub_fail(d->hub, CKPT_HUB_CORRUPT, d->err, CKPT_E_FORMAT,
-			                     "%s: the server has no more than %llu of the %llu bytes that the Hub states", d->what,
-			                     (unsigned long long)d->have, (unsigned long long)d->entry->size);
-		bool well = !answer.cut && (answer.status == 200 || answer.status == 206);
-		if (well) {
-			answer.cut = true;
-			snprintf(answer.trouble, sizeof answer.trouble, "the answer ends at byte %llu of %llu", (unsigned long long)d->have,
-			         (unsigned long long)d->entry->size);
-		}
-		if (!ckpt_http_may_retry(&answer) || attempt + 1 >= CKPT_HUB_TRIES)
-			return ckpt_http_fail(d->hub, &answer, d->what, d->err);
-		if (!ckpt_http_wait(d->hub, &answer, attempt++, d->what, d->err)) return false;
-	}
-	return true;
+	struct stat st;
+	char text[32] = "", *end;
+	if (lstat(partial, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size > size) return 0;
+	uint64_t have = (uint64_t)st.st_size;
+	char *ranges = ranges_of(partial, NULL);
+	if (!ranges) return 0;
+	ssize_t n = ckpt_hub_read_small(ranges, text, sizeof text - 1);
+	bool noted = n >= 0 || errno != ENOENT;
+	free(ranges);
+	if (!noted) return have;
+	uint64_t before = strtoull(text, &end, 10);
+	return end == text + 20 && before < have ? before : 0;
 }
 
 /* Opens the partial file and takes over what an earlier try left. */
-static bool open_partial(download *d, const char *path, bool force)
+static bool open_partial(ckpt_download *d, const char *path, bool force)
 {
 	struct stat st;
+	uint64_t have = force ? 0 : ckpt_hub_partial(path, d->entry->size);
 	d->fd = ckpt_hub_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
-	if (d->fd < 0) return fail_write(d, errno);
+	if (d->fd < 0) return ckpt_download_fail(d, errno);
 	if (fstat(d->fd, &st) < 0 || !S_ISREG(st.st_mode)) return ckpt_fail(d->err, CKPT_E_IO, "'%s' is no file", path);
-	uint64_t found = (uint64_t)st.st_size;
-	d->have = force || found > d->entry->size ? 0 : found;
-	d->hub->done += d->have;
-	if (d->have) ckpt_hub_note(d->hub, "%s: goes on at byte %llu of %llu", d->what, (unsigned long long)d->have,
-		                   (unsigned long long)d->entry->size);
-	return restart(d, d->have);
+	if (have) ckpt_hub_note(d->hub, "%s: goes on at byte %llu of %llu", d->what, (unsigned long long)have,
+		                    (unsigned long long)d->entry->size);
+	if (!ckpt_download_restart(d, have)) return false;
+	return unlink(d->ranges) == 0 || errno == ENOENT || ckpt_download_fail(d, errno);
 }
 
 char *ckpt_hub_url_of(ckpt_hub *hub, const char *repo, const char *commit, const char *file, ckpt_error *err)
@@ -157,11 +105,11 @@ char *ckpt_hub_url_of(ckpt_hub *hub, const char *repo, const char *commit, const
 }
 
 /* Receives and verifies; a partial file whose content is wrong is begun again once, then deleted. */
-static bool receive_right(download *d, const char *url, const char *commit, const char *path)
+static bool receive_right(ckpt_download *d, const char *path)
 {
 	bool right = false, resumed = d->have > 0;
 	for (int round = 0; !right; round++) {
-		if (!receive(d, url, commit)) {
+		if (!ckpt_download_receive(d)) {
 			if (d->hub->why == CKPT_HUB_CORRUPT) unlink(path);
 			return false;
 		}
@@ -176,7 +124,7 @@ static bool receive_right(download *d, const char *url, const char *commit, cons
 			                     d->entry->hash);
 		}
 		ckpt_hub_note(d->hub, "%s: what an earlier try left has other content; begun again", d->what);
-		if (!restart(d, 0)) return false;
+		if (!ckpt_download_restart(d, 0)) return false;
 	}
 	return true;
 }
@@ -193,17 +141,18 @@ static ssize_t copy_some(int in, int out, uint64_t at, uint64_t length)
 }
 
 /* What is said to be the content, copied instead of received; *right: it is. */
-static bool take_copy(download *d, const char *from, bool *right)
+static bool take_copy(ckpt_download *d, const char *from, bool *right)
 {
 	*right = false;
 	int in = ckpt_hub_open(from, O_RDONLY, 0);
-	bool ok = in >= 0 && restart(d, 0);
+	bool ok = in >= 0 && ckpt_download_restart(d, 0);
 	while (ok && d->have < d->entry->size) {
 		ssize_t n = copy_some(in, d->fd, d->have, d->entry->size - d->have);
 		if (n < 0 && errno == EINTR) continue;
-		if (n < 0 && (errno == ENOSPC || errno == EDQUOT)) ok = fail_write(d, errno);
+		if (n < 0 && (errno == ENOSPC || errno == EDQUOT)) ok = ckpt_download_fail(d, errno);
 		if (n <= 0) break; /* it is received */
 		d->have += (uint64_t)n;
+		d->counted += (uint64_t)n;
 		d->hub->done += (uint64_t)n;
 		ckpt_digest_ready(d->digest, d->have);
 		ok = ckpt_hub_tick(d->hub, d->err);
@@ -212,23 +161,25 @@ static bool take_copy(download *d, const char *from, bool *right)
 	if (ok && d->have == d->entry->size) {
 		ckpt_digest *digest = d->digest;
 		d->digest = NULL;
-		return ckpt_digest_finish(digest, right, d->err) && (*right || restart(d, 0));
+		return ckpt_digest_finish(digest, right, d->err) && (*right || ckpt_download_restart(d, 0));
 	}
-	return in < 0 || (ok && restart(d, 0));
+	return in < 0 || (ok && ckpt_download_restart(d, 0));
 }
 
 bool ckpt_hub_fetch(ckpt_hub *hub, const ckpt_hub_job *job, ckpt_error *err)
 {
 	char what[512];
 	snprintf(what, sizeof what, "%s, %.300s", job->repo, job->entry->path);
-	download d = {.hub = hub, .entry = job->entry, .what = what, .place = job->place, .fd = -1, .err = err};
-	char *url = ckpt_hub_url_of(hub, job->repo, job->commit, job->entry->path, err);
-	bool right = false, ok = url && ckpt_hub_make_folders(job->partial, false, err) && open_partial(&d, job->partial, job->force);
+	char *url = ckpt_hub_url_of(hub, job->repo, job->commit, job->entry->path, err), *ranges = ranges_of(job->partial, err);
+	ckpt_download d = {.hub = hub, .entry = job->entry, .what = what, .place = job->place, .url = url, .commit = job->commit,
+	                   .ranges = ranges, .fd = -1, .err = err};
+	bool right = false, ok = url && ranges && ckpt_hub_make_folders(job->partial, false, err) && open_partial(&d, job->partial, job->force);
 	if (ok && job->copy && d.have < d.entry->size) ok = take_copy(&d, job->copy, &right);
-	ok = ok && (right || receive_right(&d, url, job->commit, job->partial));
-	if (ok && (!ckpt_hub_sync(d.fd) || rename(job->partial, job->final) < 0)) ok = fail_write(&d, errno);
+	ok = ok && (right || receive_right(&d, job->partial));
+	if (ok && (!ckpt_hub_sync(d.fd) || rename(job->partial, job->final) < 0)) ok = ckpt_download_fail(&d, errno);
 	ckpt_digest_cancel(d.digest);
 	if (d.fd >= 0) close(d.fd);
+	free(ranges);
 	free(url);
 	return ok;
 }

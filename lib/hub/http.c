@@ -1,4 +1,4 @@
-/* http.c -- one GET over libcurl's multi interface: redirects by hand, the token for one origin, everything bounded */
+/* http.c -- GETs over libcurl's multi interface: redirects by hand, the token for one origin, everything bounded */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,16 +8,25 @@
 
 enum { HEADERS_MOST = 300000, URL_MOST = 16384, SLOWEST = 1024 };
 
-/* One exchange under way. */
-typedef struct exchange {
+/* One GET under way; it may run beside others. */
+struct ckpt_http_exchange {
 	ckpt_hub *hub;
+	CURL *easy;
+	bool added; /* to hub->multi */
+	struct curl_slist *headers;
 	const ckpt_http_request *request;
 	ckpt_http_answer *answer;
+	char *url;      /* where it is */
 	char *location; /* the whole of it: signed URLs are long */
+	int hops;
 	size_t header_bytes;
+	char commit[72]; /* that some answer on the way named */
+	char trouble[CURL_ERROR_SIZE];
 	bool stopped; /* by the sink */
 	bool flooded; /* by headers */
-} exchange;
+};
+
+typedef ckpt_http_exchange exchange;
 
 /* ---- URLs ---- */
 
@@ -218,7 +227,7 @@ static size_t take_body(char *data, size_t one, size_t count, void *user)
 	exchange *x = user;
 	size_t length = one * count;
 	long status = 0;
-	curl_easy_getinfo(x->hub->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
 	x->answer->status = status;
 	if (status != 200 && status != 206) {
 		/* The page of an error or a redirect is not wanted, but a small one is read so that the connection lives on. */
@@ -232,18 +241,21 @@ static size_t take_body(char *data, size_t one, size_t count, void *user)
 
 /* ---- one exchange ---- */
 
-static void prepare(exchange *x, const char *url, struct curl_slist *headers, char *trouble)
+static void prepare(exchange *x)
 {
 	ckpt_hub *hub = x->hub;
-	CURL *c = hub->easy;
+	CURL *c = x->easy;
 	char agent[128], range[64];
 	snprintf(agent, sizeof agent, "ckpt/%s; libcurl/%s", ckpt_version(), curl_version_info(CURLVERSION_NOW)->version);
 	curl_easy_reset(c);
-	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_URL, x->url);
+	curl_easy_setopt(c, CURLOPT_PRIVATE, x);
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	/* ranges that run beside each other want a connection each */
+	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, agent);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, x->headers);
 	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, hub->connect);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)SLOWEST);
@@ -253,7 +265,7 @@ static void prepare(exchange *x, const char *url, struct curl_slist *headers, ch
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, x);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, trouble);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, x->trouble);
 	if (hub->ca_file) curl_easy_setopt(c, CURLOPT_CAINFO, hub->ca_file);
 	if (hub->ca_path) curl_easy_setopt(c, CURLOPT_CAPATH, hub->ca_path);
 	if (x->request->from || x->request->length) {
@@ -264,27 +276,6 @@ static void prepare(exchange *x, const char *url, struct curl_slist *headers, ch
 	}
 }
 
-/* Runs the prepared transfer; the result is CURLE_ABORTED_BY_CALLBACK with an error when progress stopped it. */
-static CURLcode perform(ckpt_hub *hub, ckpt_error *err)
-{
-	CURLcode result = CURLE_FAILED_INIT;
-	int running = 1, left;
-	if (curl_multi_add_handle(hub->multi, hub->easy) != CURLM_OK) return result;
-	while (running) {
-		if (curl_multi_perform(hub->multi, &running) != CURLM_OK) break;
-		if (!ckpt_hub_tick(hub, err)) {
-			result = CURLE_ABORTED_BY_CALLBACK;
-			running = 0;
-		} else if (running) {
-			curl_multi_poll(hub->multi, NULL, 0, 200, NULL);
-		}
-	}
-	for (CURLMsg *m; result != CURLE_ABORTED_BY_CALLBACK && (m = curl_multi_info_read(hub->multi, &left));)
-		if (m->msg == CURLMSG_DONE) result = m->data.result;
-	curl_multi_remove_handle(hub->multi, hub->easy);
-	return result;
-}
-
 static bool add_header(struct curl_slist **list, const char *text)
 {
 	struct curl_slist *more = curl_slist_append(*list, text);
@@ -292,37 +283,35 @@ static bool add_header(struct curl_slist **list, const char *text)
 	return more;
 }
 
-/* One exchange with url, without its redirect. */
-static bool exchange_once(exchange *x, const char *url, ckpt_error *err)
+static void leave(exchange *x)
+{
+	if (x->added) curl_multi_remove_handle(x->hub->multi, x->easy);
+	x->added = false;
+	curl_slist_free_all(x->headers);
+	x->headers = NULL;
+}
+
+/* Asks x->url. */
+static bool enter(exchange *x, ckpt_error *err)
 {
 	ckpt_hub *hub = x->hub;
-	struct curl_slist *headers = NULL;
-	char trouble[CURL_ERROR_SIZE] = "", bearer[4200];
-	bool ok = add_header(&headers, "Accept-Encoding: identity");
+	char bearer[4200];
+	if (!ckpt_http_allowed(hub, x->url, err)) return false;
+	bool ok = add_header(&x->headers, "Accept-Encoding: identity");
 	*x->answer = (ckpt_http_answer){.length = UINT64_MAX, .from = UINT64_MAX, .total = UINT64_MAX};
 	x->header_bytes = 0;
-	if (*hub->token && ckpt_http_same_origin(url, hub->endpoint)) {
+	x->trouble[0] = '\0';
+	free(x->location);
+	x->location = NULL;
+	if (*hub->token && ckpt_http_same_origin(x->url, hub->endpoint)) {
 		snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", hub->token);
-		ok = ok && add_header(&headers, bearer);
+		ok = ok && add_header(&x->headers, bearer);
 		explicit_bzero(bearer, sizeof bearer);
 	}
-	if (!ok) {
-		curl_slist_free_all(headers);
-		return ckpt_fail_nomem(err);
-	}
-	prepare(x, url, headers, trouble);
-	CURLcode result = perform(hub, err);
-	curl_easy_getinfo(hub->easy, CURLINFO_RESPONSE_CODE, &x->answer->status);
-	curl_slist_free_all(headers);
-	if (result == CURLE_ABORTED_BY_CALLBACK || x->stopped) return false;
-	if (x->flooded)
-		return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_LIMIT, "the server sends more than %d bytes of headers", HEADERS_MOST);
-	/* The body of an error page may have been given up; its status is what counts. */
-	long status = x->answer->status;
-	x->answer->cut = result != CURLE_OK && (status < 300 || status > 599);
-	if (x->answer->cut)
-		snprintf(x->answer->trouble, sizeof x->answer->trouble, "%.*s", 250, *trouble ? trouble : curl_easy_strerror(result));
-	return true;
+	if (!ok) return ckpt_fail_nomem(err);
+	prepare(x);
+	x->added = curl_multi_add_handle(hub->multi, x->easy) == CURLM_OK;
+	return x->added || ckpt_fail(err, CKPT_E_UNSUPPORTED, "libcurl refuses a transfer");
 }
 
 static bool is_redirect(long status)
@@ -330,43 +319,113 @@ static bool is_redirect(long status)
 	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
+/* On to where the answer sends us. */
+static bool follow(exchange *x, ckpt_error *err)
+{
+	ckpt_hub *hub = x->hub;
+	const char *asked = x->request->url;
+	char *next = x->location && *x->location ? ckpt_http_resolve(x->url, x->location) : NULL;
+	bool ok = false;
+	if (next && !ckpt_http_may_follow(x->url, next)) {
+		ckpt_hub_fail(hub, CKPT_HUB_OTHER, err, CKPT_E_UNSUPPORTED, "%.200s: a redirect to this machine is not followed", asked);
+	} else if (!next || x->hops == CKPT_HUB_HOPS) {
+		ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_IO,
+		              next ? "%.200s: too many redirects (more than %d)" : "%.200s: a redirect to no usable address", asked,
+		              CKPT_HUB_HOPS);
+	} else {
+		free(x->url);
+		x->url = strdup(next);
+		x->hops++;
+		ok = x->url ? enter(x, err) : ckpt_fail_nomem(err);
+	}
+	curl_free(next);
+	return ok;
+}
+
+/* One hop has ended; *complete: there is nowhere further to go. */
+static bool finish_hop(exchange *x, CURLcode result, bool *complete, ckpt_error *err)
+{
+	ckpt_hub *hub = x->hub;
+	ckpt_http_answer *a = x->answer;
+	curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &a->status);
+	leave(x);
+	if (x->stopped) return false;
+	if (x->flooded)
+		return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_LIMIT, "the server sends more than %d bytes of headers", HEADERS_MOST);
+	/* The body of an error page may have been given up; its status is what counts. */
+	a->cut = result != CURLE_OK && (a->status < 300 || a->status > 599);
+	if (a->cut) snprintf(a->trouble, sizeof a->trouble, "%.*s", 250, *x->trouble ? x->trouble : curl_easy_strerror(result));
+	if (*a->commit) memcpy(x->commit, a->commit, sizeof x->commit);
+	*complete = !is_redirect(a->status);
+	if (!*complete) return follow(x, err);
+	if (!*a->commit) memcpy(a->commit, x->commit, sizeof x->commit);
+	if (!a->cut && (a->status == 200 || a->status == 206) && *a->encoding && strcasecmp(a->encoding, "identity") != 0)
+		return ckpt_hub_fail(hub, CKPT_HUB_CORRUPT, err, CKPT_E_FORMAT, "the server encodes (%s) what was asked for as it is", a->encoding);
+	return true;
+}
+
+/* ---- exchanges beside each other ---- */
+
+void ckpt_http_end(ckpt_http_exchange *x)
+{
+	if (!x) return;
+	leave(x);
+	if (x->easy) curl_easy_cleanup(x->easy);
+	free(x->location);
+	free(x->url);
+	free(x);
+}
+
+ckpt_http_exchange *ckpt_http_begin(ckpt_hub *hub, const ckpt_http_request *request, ckpt_http_answer *answer, ckpt_error *err)
+{
+	exchange *x = calloc(1, sizeof *x);
+	if (x) *x = (exchange){.hub = hub, .request = request, .answer = answer, .easy = curl_easy_init(), .url = strdup(request->url)};
+	if (!x || !x->easy || !x->url)
+		ckpt_fail_nomem(err);
+	else if (enter(x, err))
+		return x;
+	ckpt_http_end(x);
+	return NULL;
+}
+
+const char *ckpt_http_url(const ckpt_http_exchange *x)
+{
+	return x->url;
+}
+
+static bool next_finished(ckpt_hub *hub, ckpt_http_exchange **done, ckpt_error *err)
+{
+	int left;
+	bool complete = false;
+	for (CURLMsg *m; !complete && (m = curl_multi_info_read(hub->multi, &left));) {
+		if (m->msg != CURLMSG_DONE) continue;
+		exchange *x = NULL;
+		CURLcode result = m->data.result; /* the message goes with the handle */
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&x);
+		if (!finish_hop(x, result, &complete, err)) return false;
+		if (complete) *done = x;
+	}
+	return true;
+}
+
+bool ckpt_http_step(ckpt_hub *hub, int ms, ckpt_http_exchange **done, ckpt_error *err)
+{
+	int running;
+	*done = NULL;
+	if (!next_finished(hub, done, err)) return false;
+	if (*done) return true;
+	if (curl_multi_perform(hub->multi, &running) != CURLM_OK) return ckpt_fail(err, CKPT_E_UNSUPPORTED, "libcurl fails");
+	if (!ckpt_hub_tick(hub, err) || !next_finished(hub, done, err)) return false;
+	if (!*done) curl_multi_poll(hub->multi, NULL, 0, ms, NULL);
+	return true;
+}
+
 bool ckpt_http_get(ckpt_hub *hub, const ckpt_http_request *request, ckpt_http_answer *answer, ckpt_error *err)
 {
-	exchange x = {.hub = hub, .request = request, .answer = answer};
-	char *url = strdup(request->url), *next = NULL, commit[sizeof answer->commit] = "";
-	bool ok = url || ckpt_fail_nomem(err);
-	for (int hop = 0; ok; hop++) {
-		ok = ckpt_http_allowed(hub, url, err) && exchange_once(&x, url, err);
-		if (ok && *answer->commit) memcpy(commit, answer->commit, sizeof commit);
-		if (!ok || !is_redirect(answer->status)) break;
-		next = x.location && *x.location ? ckpt_http_resolve(url, x.location) : NULL;
-		if (next && !ckpt_http_may_follow(url, next)) {
-			ok = ckpt_hub_fail(hub, CKPT_HUB_OTHER, err, CKPT_E_UNSUPPORTED, "%.200s: a redirect to this machine is not followed",
-			                   request->url);
-			break;
-		}
-		if (!next || hop == CKPT_HUB_HOPS) {
-			ok = ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_IO,
-			                   next ? "%.200s: too many redirects (more than %d)" : "%.200s: a redirect to no usable address",
-			                   request->url, CKPT_HUB_HOPS);
-			break;
-		}
-		free(x.location);
-		x.location = NULL;
-		free(url);
-		url = strdup(next);
-		curl_free(next);
-		next = NULL;
-		if (!url) ok = ckpt_fail_nomem(err);
-	}
-	if (ok && !*answer->commit) memcpy(answer->commit, commit, sizeof commit);
-	if (ok && !answer->cut && (answer->status == 200 || answer->status == 206) && *answer->encoding &&
-	    strcasecmp(answer->encoding, "identity") != 0)
-		ok = ckpt_hub_fail(hub, CKPT_HUB_CORRUPT, err, CKPT_E_FORMAT, "the server encodes (%s) what was asked for as it is",
-		                   answer->encoding);
-	curl_free(next);
-	free(x.location);
-	free(url);
+	ckpt_http_exchange *x = ckpt_http_begin(hub, request, answer, err), *done = NULL;
+	bool ok = x;
+	while (ok && !done) ok = ckpt_http_step(hub, 200, &done, err);
+	ckpt_http_end(x);
 	return ok;
 }
 
@@ -377,18 +436,18 @@ bool ckpt_http_may_retry(const ckpt_http_answer *a)
 	return a->cut || a->status == 408 || a->status == 429 || a->status == 500 || (a->status >= 502 && a->status <= 504);
 }
 
-bool ckpt_http_wait(ckpt_hub *hub, const ckpt_http_answer *a, unsigned attempt, const char *what, ckpt_error *err)
+unsigned ckpt_http_pause(ckpt_hub *hub, const ckpt_http_answer *a, unsigned attempt, const char *what)
 {
 	unsigned long ms = (unsigned long)hub->retry_ms << (attempt < 3 ? attempt : 3);
 	unsigned long asked = (unsigned long)a->retry_after * 1000;
 	if (asked > ms) ms = asked;
 	if (ms > CKPT_HUB_WAIT_MOST * 1000UL) ms = CKPT_HUB_WAIT_MOST * 1000UL;
-	if (a->cut)
+	if (what && a->cut)
 		ckpt_hub_note(hub, "%s: %s; next try in %.1f s", what, a->trouble, (double)ms / 1000);
-	else
+	else if (what)
 		ckpt_hub_note(hub, "%s: the server answers %ld%s; next try in %.1f s", what, a->status,
 		              a->status == 429 ? " (too many requests)" : "", (double)ms / 1000);
-	return ckpt_hub_sleep(hub, (unsigned)ms, err);
+	return (unsigned)ms;
 }
 
 bool ckpt_http_fail(ckpt_hub *hub, const ckpt_http_answer *a, const char *what, ckpt_error *err)
@@ -446,6 +505,6 @@ bool ckpt_http_text(ckpt_hub *hub, const char *url, size_t most, ckpt_buffer *bo
 		if (!ckpt_http_get(hub, &request, answer, err)) return ckpt_error_prefix(err, "%s", what);
 		if (!answer->cut && answer->status == 200) return true;
 		if (!ckpt_http_may_retry(answer) || attempt + 1 == CKPT_HUB_TRIES) return ckpt_http_fail(hub, answer, what, err);
-		if (!ckpt_http_wait(hub, answer, attempt, what, err)) return false;
+		if (!ckpt_hub_sleep(hub, ckpt_http_pause(hub, answer, attempt, what), err)) return false;
 	}
 }

@@ -57,13 +57,21 @@ typedef struct ckpt_http_request {
 /* One GET; redirects are followed by hand, the token goes to the endpoint's origin alone. True when an answer came,
  * whatever its status, or the transfer broke (answer->cut). False: refused, stopped by the sink or the user. */
 bool ckpt_http_get(ckpt_hub *hub, const ckpt_http_request *request, ckpt_http_answer *answer, ckpt_error *err);
+/* The same for several that run beside each other, all worked on by steps in the thread that holds the hub. request and answer
+ * must live as long as the exchange. */
+typedef struct ckpt_http_exchange ckpt_http_exchange;
+ckpt_http_exchange *ckpt_http_begin(ckpt_hub *hub, const ckpt_http_request *request, ckpt_http_answer *answer, ckpt_error *err);
+/* Moves them all on, for ms when nothing comes. *done: one that is complete, to be ended, or NULL. */
+bool ckpt_http_step(ckpt_hub *hub, int ms, ckpt_http_exchange **done, ckpt_error *err);
+void ckpt_http_end(ckpt_http_exchange *x); /* also in the middle; NULL is fine */
+const char *ckpt_http_url(const ckpt_http_exchange *x); /* where redirects have led it */
 /* The body of a 200 of at most `most` bytes, with retries; a status is turned into a sentence about what. */
 bool ckpt_http_text(ckpt_hub *hub, const char *url, size_t most, ckpt_buffer *body, ckpt_http_answer *answer,
                     const char *what, ckpt_error *err);
 bool ckpt_http_fail(ckpt_hub *hub, const ckpt_http_answer *answer, const char *what, ckpt_error *err);
 bool ckpt_http_may_retry(const ckpt_http_answer *answer);
-/* Says why and waits before try number `attempt` (0, 1, ...). */
-bool ckpt_http_wait(ckpt_hub *hub, const ckpt_http_answer *answer, unsigned attempt, const char *what, ckpt_error *err);
+/* Milliseconds to wait before try number `attempt` (0, 1, ...); says why, when what is given. */
+unsigned ckpt_http_pause(ckpt_hub *hub, const ckpt_http_answer *answer, unsigned attempt, const char *what);
 /* What one line of an answer's head says; *location (malloced) is replaced by that of a redirect. */
 void ckpt_http_read_header(ckpt_http_answer *a, char **location, const char *line, size_t length);
 /* location, as seen from url: free it with curl_free; NULL when it is no URL. */
@@ -77,8 +85,9 @@ bool ckpt_http_may_follow(const char *from, const char *to);
 /* ---- digest.c: the hash of a file while another thread of control writes it ---- */
 
 typedef struct ckpt_digest ckpt_digest;
-/* hash has 40 (git blob SHA-1) or 64 (SHA-256) digits; bytes of fd up to `ready` are there already. */
-ckpt_digest *ckpt_digest_start(int fd, const char *hash, uint64_t size, uint64_t ready, ckpt_error *err);
+/* hash has 40 (git blob SHA-1) or 64 (SHA-256) digits; bytes of fd up to `ready` are there already. fresh: they
+ * are being written, and the disk is told to begin with what was hashed, so that less is left to wait for at the end. */
+ckpt_digest *ckpt_digest_start(int fd, const char *hash, uint64_t size, uint64_t ready, bool fresh, ckpt_error *err);
 void ckpt_digest_ready(ckpt_digest *d, uint64_t ready);
 /* Waits for all of it; *right says whether the hash is the wanted one. Frees. */
 bool ckpt_digest_finish(ckpt_digest *d, bool *right, ckpt_error *err);
@@ -155,6 +164,8 @@ typedef struct ckpt_hub_job {
 
 /* Downloads one file: resumed, verified, then named. The caller holds its lock. */
 bool ckpt_hub_fetch(ckpt_hub *hub, const ckpt_hub_job *job, ckpt_error *err);
+/* Bytes that an earlier try left in the partial file of a file of that size. */
+uint64_t ckpt_hub_partial(const char *partial, uint64_t size);
 /* ENDPOINT/REPO/resolve/COMMIT/FILE, malloced. */
 char *ckpt_hub_url_of(ckpt_hub *hub, const char *repo, const char *commit, const char *file, ckpt_error *err);
 

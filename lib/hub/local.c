@@ -147,7 +147,7 @@ static bool hash_file(const char *path, const ckpt_hub_entry *entry, bool *right
 {
 	int fd = ckpt_hub_open(path, O_RDONLY | O_NONBLOCK, 0);
 	if (fd < 0) return ckpt_fail_errno(err, errno, "cannot read '%s'", path);
-	ckpt_digest *d = ckpt_digest_start(fd, entry->hash, entry->size, entry->size, err);
+	ckpt_digest *d = ckpt_digest_start(fd, entry->hash, entry->size, entry->size, false, err);
 	bool ok = d && ckpt_digest_finish(d, right, err);
 	close(fd);
 	return ok;

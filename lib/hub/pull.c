@@ -84,8 +84,8 @@ static uint64_t bytes_there(const pull *p, const ckpt_hub_entry *e, bool *whole)
 	free(own);
 	if (*whole)
 		there = e->size;
-	else if (partial && !p->wish->force && lstat(partial, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size <= e->size)
-		there = (uint64_t)st.st_size;
+	else if (partial && !p->wish->force)
+		there = ckpt_hub_partial(partial, e->size);
 	free(blob);
 	free(partial);
 	return there;

@@ -287,7 +287,7 @@ bool ckpt_store_check(const ckpt_store_repo *r, const ckpt_store_blob *b, bool *
 	if (path && !ok) ckpt_fail_errno(err, errno, "cannot read '%s'", path);
 	if (ok) {
 		uint64_t size = (uint64_t)st.st_size;
-		ckpt_digest *d = ckpt_digest_start(fd, b->name, size, size, err);
+		ckpt_digest *d = ckpt_digest_start(fd, b->name, size, size, false, err);
 		ok = d && ckpt_digest_finish(d, right, err);
 	}
 	if (fd >= 0) close(fd);

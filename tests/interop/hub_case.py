@@ -47,6 +47,8 @@ class HubCase(unittest.TestCase):
 
     def hub(self, repos, **more):
         fake = FakeHub(repos, **more)
+        for server in fake.servers:
+            server.handle_error = lambda *a: None  # a client that goes away is no news
         self.addCleanup(fake.close)
         return fake
 

@@ -1,0 +1,141 @@
+# test_hub_ranges.py -- large files come as ranges over several connections, and whatever goes wrong with one of them
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from hub_case import CKPT, HubCase
+
+MIB = 1 << 20
+BIG = random.Random(3).randbytes(75 * MIB + 4321)
+NAME = "model.safetensors"
+
+
+class Ranges(HubCase):
+    def setUp(self):
+        super().setUp()
+        self.fake.repos["org/model"] = {NAME: BIG}
+        self.fake.lfs_entry = self.fake.entry(NAME, BIG)
+        self.fake.entry = lambda path, data: self.fake.lfs_entry
+
+    def ranges(self):
+        """(from, to) of each request to the CDN; None stands for what was left open."""
+        out = []
+        for kind, _, _, headers in self.fake.log:
+            if kind == "cdn":
+                first, last = headers.get("Range", "bytes=0-")[6:].split("-")
+                out.append((int(first), int(last) if last else None))
+        return out
+
+    def clear(self, *faults):
+        shutil.rmtree(self.repo(), True)
+        self.fake.log.clear()
+        self.fake.fault[NAME] = list(faults)
+
+    def right(self, *faults, **more):
+        self.clear(*faults)
+        run = self.ckpt("pull", "org/model", NAME, **more)
+        self.check(run.stdout.splitlines()[-1])
+        return run
+
+    def check(self, path):
+        with open(path, "rb") as f:
+            self.assertEqual(hashlib.sha256(f.read()).digest(), hashlib.sha256(BIG).digest())
+        self.assertEqual(os.listdir(self.repo() + "/blobs"), [hashlib.sha256(BIG).hexdigest()])
+
+    def left(self):
+        folder = self.repo() + "/blobs"
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+    def test_several_at_once(self):
+        got = self.pull("org/model", NAME)
+        self.check(got["path"])
+        self.assertEqual(got["bytes_transferred"], len(BIG))
+        seen = sorted(self.ranges())
+        self.assertEqual(len(seen), 5)
+        self.assertEqual(seen[0][0], 0)
+        self.assertEqual([b[0] for b in seen[1:]], [a[1] + 1 for a in seen[:-1]])
+        self.assertEqual(seen[-1][1], len(BIG) - 1)
+        # the Hub is asked once where the file is
+        self.assertEqual(sum("/resolve/" in r[2] for r in self.fake.log), 1)
+
+    def test_one_connection_is_enough(self):
+        self.right("ignore")
+        self.assertEqual(len(self.ranges()), 1)
+        for faults in (["", "ignore"], ["", "", "", "ignore"]):
+            self.right(*faults)
+
+    def test_faults_that_are_overcome(self):
+        for faults in (["cut"], ["", "cut", "cut"], ["", "", "busy"], ["", "limit"], ["", "short"], ["", "", "stall"], ["", "forbid"],
+                       ["", "forbid", "forbid", "forbid"], ["", "past"], ["", "busy", "busy", "busy", "cut", "busy"]):
+            with self.subTest(faults=faults):
+                self.right(*faults)
+
+    def test_one_bad_connection_among_good_ones(self):
+        self.right("", *["busy"] * 8)
+
+    def test_another_file_by_its_etag(self):
+        self.fake.stamps = True
+        run = self.right("", "", "other")
+        self.assertIn("another file now", run.stderr)
+        self.right("", "other", "other", "other", "other")
+
+    def test_faults_that_are_not(self):
+        for fault, code in (("wrong", 8), ("long", 8), ("gzip", 8), ("loop", 7), ("file", 3)):
+            with self.subTest(fault=fault):
+                self.clear("", "", *[fault] * (12 if fault == "loop" else 1))
+                run = self.ckpt("pull", "org/model", NAME, code=code)
+                self.assertEqual(run.stdout, "")
+                self.assertEqual([n for n in self.left() if len(n) == 64 or "ranges" in n], [])
+                self.fake.fault.clear()
+                self.check(self.pull("org/model", NAME)["path"])
+        self.clear(*["busy"] * 40)
+        self.ckpt("pull", "org/model", NAME, code=7)
+        self.fake.fault.clear()
+        self.check(self.pull("org/model", NAME)["path"])
+
+    def test_killed_then_resumed(self):
+        for number, delay in ((signal.SIGKILL, 1.0), (signal.SIGKILL, 1.7), (signal.SIGKILL, 2.6), (signal.SIGINT, 1.5)):
+            with self.subTest(number=number, delay=delay):
+                self.clear("", *["drip"] * 20)
+                p = subprocess.Popen([CKPT, "pull", "org/model"], env=self.env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(delay)
+                p.send_signal(number)
+                p.wait()
+                names = self.left()
+                self.assertTrue(all(n.endswith(".incomplete") for n in names), names)
+                noted = [n for n in names if "ranges" in n]
+                self.assertEqual(len(noted), number == signal.SIGKILL)
+                self.fake.fault.clear()
+                got = self.pull("org/model", NAME)
+                self.check(got["path"])
+                self.assertLessEqual(got["bytes_transferred"], len(BIG) - 16 * MIB)
+
+    def test_a_lost_note_costs_only_time(self):
+        self.clear("", *["drip"] * 20)
+        p = subprocess.Popen([CKPT, "pull", "org/model"], env=self.env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(1.5)
+        p.kill()
+        p.wait()
+        for name in self.left():
+            if "ranges" in name:
+                os.remove(os.path.join(self.repo(), "blobs", name))
+        self.fake.fault.clear()
+        self.check(self.pull("org/model", NAME)["path"])
+
+    def test_into_a_folder(self):
+        folder = os.path.join(self.dir, "here")
+        self.clear("", "cut", "busy")
+        got = self.pull("org/model", NAME, "--local-dir", folder)
+        with open(got["path"], "rb") as f:
+            self.assertEqual(hashlib.sha256(f.read()).digest(), hashlib.sha256(BIG).digest())
+        names = sorted(os.listdir(folder + "/.cache/huggingface/download"))
+        self.assertEqual(names, [NAME + ".lock", NAME + ".metadata"])
+
+
+if __name__ == "__main__":
+    unittest.main()
