@@ -260,12 +260,18 @@ static bool failed(part *p)
 	if (refused && a->status == 403 && !p->renewed) { /* the address that the last redirect led to may have run out */
 		free(r->direct);
 		r->direct = NULL;
-		return p->renewed = true;
+		p->renewed = true;
+		return true;
 	}
 	if (refused && several) return go_alone(r, false);
-	if (refused && !r->fresh) return r->fresh = true, go_alone(r, true); /* a partial file that the server does not continue */
+	if (refused && !r->fresh) { /* a partial file that the server does not continue */
+		r->fresh = true;
+		return go_alone(r, true);
+	}
 	if (refused && a->status == 416)
-		return corrupt(r, "the server has no more than %llu bytes of the file, and the Hub states more", p->at);
+		return ckpt_hub_fail(hub, CKPT_HUB_CORRUPT, r->d->err, CKPT_E_FORMAT,
+		                     "%s: the server has no more than %llu of the %llu bytes that the Hub states", r->d->what,
+		                     (unsigned long long)p->at, (unsigned long long)size_of(r));
 	if (!a->cut && (a->status == 200 || a->status == 206)) {
 		a->cut = true;
 		snprintf(a->trouble, sizeof a->trouble, "the answer ends at byte %llu of %llu", (unsigned long long)p->at,
