@@ -307,7 +307,7 @@ static bool finished(receiving *r, ckpt_http_exchange *x)
 static bool flush_all(receiving *r)
 {
 	double t = now();
-	if (t - r->flushed < 0.1) return true;
+	if (t - r->flushed < 0.005) return true;
 	r->flushed = t;
 	for (size_t i = 0; i < r->count; i++)
 		if (!flush(&r->parts[i])) return false;
