@@ -91,6 +91,7 @@ const ckpt_tool ckpt_tool_detokenize = {
 	.description = description,
 	.options = table,
 	.options_size = sizeof(options),
+	.models = CKPT_MODELS_FIRST | CKPT_MODELS_TOKENIZER,
 	.arguments_min = 2,
 	.arguments_max = SIZE_MAX,
 	.run = run,

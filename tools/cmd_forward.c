@@ -205,7 +205,7 @@ static const ckpt_option table[] = {
 	{"generate", 0, CKPT_OPTION_COUNT, offsetof(options, generate), "N",
 	 "go on with N tokens, each the most likely one (default: 10 with --text where the class gives words)", 1, 1u << 24},
 	{"no-cache", 0, CKPT_OPTION_FLAG, offsetof(options, no_cache), NULL, "compute the whole sequence anew for each token", 0, 0},
-	{"config", 0, CKPT_OPTION_TEXT, offsetof(options, config), "PATH", "config.json, or a folder that holds one", 0, 0},
+	{"config", 0, CKPT_OPTION_CONFIG, offsetof(options, config), "PATH", "config.json, or a folder or model on the Hub that has one", 0, 0},
 	{"class", 0, CKPT_OPTION_TEXT, offsetof(options, class_name), "CLASS",
 	 "the class: BertForMaskedLM, or ForMaskedLM (default: as the config declares)", 0, 0},
 	{"type", 0, CKPT_OPTION_TEXT, offsetof(options, type), "TYPE", "the model type, where config.json does not say it", 0, 0},

@@ -169,7 +169,7 @@ static const ckpt_option table[] = {
 	{"reinit", 0, CKPT_OPTION_LIST, AT(reinit), "GLOB",
 	 "draw tensors anew whose name matches (`*` also matches dots); may be repeated", 0, 0},
 	{"seed", 0, CKPT_OPTION_COUNT, AT(seed), "N", "of everything that is drawn (default: 0)", 0, 0},
-	{"config", 0, CKPT_OPTION_TEXT, AT(config), "PATH", "the `config.json` of `SRC`, where it lies elsewhere", 0, 0},
+	{"config", 0, CKPT_OPTION_CONFIG, AT(config), "PATH", "the `config.json` of `SRC`, where it lies elsewhere, also on the Hub", 0, 0},
 	{"type", 0, CKPT_OPTION_TEXT, AT(type), "TYPE", "the model type, where neither config nor tensors tell", 0, 0},
 	{"to", 0, CKPT_OPTION_TEXT, AT(to), "FORMAT", "write this format (see `ckpt help formats`)", 0, 0},
 	{"max-shard-size", 0, CKPT_OPTION_SIZE, AT(max_shard), "SIZE",

@@ -155,7 +155,8 @@ static const char *const synopsis[] = {"MODEL TEXT... [OPTION]...", NULL};
 static const ckpt_paragraph description[] = {
 	{NULL, "Turns text into the ids that a model sees, as the tokenizers library and transformers do. MODEL is a folder, a "
 	       "`tokenizer.json` or a checkpoint beside one; where there is none, `vocab.txt` is read as BERT does, or "
-	       "`vocab.json` with `merges.txt` as GPT-2, RoBERTa, BART or Qwen2 do. TEXT is a text, "
+	       "`vocab.json` with `merges.txt` as GPT-2, RoBERTa, BART or Qwen2 do. Of a model on the Hub (`org/name`) only these files are "
+	       "fetched. TEXT is a text, "
 	       "@FILE or - (standard input) stands for a text a line."},
 	{NULL, "WordPiece, BPE (byte-level and with byte fallback), Unigram and WordLevel models are known, with the normalisers, "
 	       "pre-tokenisers, post-processors and decoders of BERT, GPT-2, RoBERTa, Llama, Qwen2, T5, ALBERT and their kin; another "
@@ -183,6 +184,7 @@ const ckpt_tool ckpt_tool_tokenize = {
 	.description = description,
 	.options = table,
 	.options_size = sizeof(options),
+	.models = CKPT_MODELS_FIRST | CKPT_MODELS_TOKENIZER,
 	.arguments_min = 2,
 	.arguments_max = SIZE_MAX,
 	.run = run,

@@ -99,7 +99,7 @@ static const ckpt_option table[] = {
 	{"seed", 0, CKPT_OPTION_COUNT, AT(seed), "N", "draw other ids (default: 0)", 0, 0},
 	CKPT_TEXT_OPTIONS(ckpt_verify_options),
 	CKPT_INPUT_OPTIONS(ckpt_verify_options),
-	{"config", 0, CKPT_OPTION_TEXT, AT(config), "PATH", "config.json, or a folder that holds one", 0, 0},
+	{"config", 0, CKPT_OPTION_CONFIG, AT(config), "PATH", "config.json, or a folder or model on the Hub that has one", 0, 0},
 	{"class", 0, CKPT_OPTION_TEXT, AT(class_name), "CLASS", "the class (default: as the config declares)", 0, 0},
 	{"type", 0, CKPT_OPTION_TEXT, AT(type), "TYPE", "the model type, where config.json does not say it", 0, 0},
 	{"json", 0, CKPT_OPTION_FLAG, AT(json), NULL, "print JSON", 0, 0},

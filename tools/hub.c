@@ -274,7 +274,11 @@ ckpt_checkpoint *ckpt_models_open(const ckpt_models *m, const ckpt_open_options 
 static bool find_one(ckpt_models *m, const char *text, unsigned how, const char **out, ckpt_error *err)
 {
 	static const char *const config[] = {"config.json"};
-	const ckpt_hub_wish wish = {.files = config, .file_count = how & CKPT_MODELS_CONFIG ? 1 : 0}, whole = {0};
+	static const char *const tokenizer[] = {"tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json",
+	                                        "*.model", "sentencepiece*", "chat_template*", "config.json"};
+	const ckpt_hub_wish whole = {0};
+	ckpt_hub_wish wish = {.files = config, .file_count = how & CKPT_MODELS_CONFIG ? 1 : 0};
+	if (how & CKPT_MODELS_TOKENIZER) wish = (ckpt_hub_wish){.include = tokenizer, .include_count = sizeof tokenizer / sizeof *tokenizer};
 	ckpt_hub_id id;
 	ckpt_error why = {0};
 	if (is_path(text) || (how & CKPT_MODELS_CONFIG && ckpt_arch_find(text))) return true;
@@ -302,9 +306,9 @@ static bool find_options(ckpt_models *m, const ckpt_option_group *groups, size_t
 {
 	for (size_t g = 0; g < count; g++)
 		for (const ckpt_option *o = groups[g].options; o && o->name; o++) {
-			if (o->kind != CKPT_OPTION_MODEL) continue;
+			if (o->kind != CKPT_OPTION_MODEL && o->kind != CKPT_OPTION_CONFIG) continue;
 			const char **field = (const char **)(void *)((char *)groups[g].values + o->field);
-			if (*field && !find_one(m, *field, 0, field, err)) return false;
+			if (*field && !find_one(m, *field, o->kind == CKPT_OPTION_CONFIG ? CKPT_MODELS_CONFIG : 0, field, err)) return false;
 		}
 	return true;
 }

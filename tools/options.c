@@ -219,6 +219,7 @@ static bool set_value(const parser *p, const found *f, const char *text)
 		return true;
 	case CKPT_OPTION_TEXT:
 	case CKPT_OPTION_MODEL:
+	case CKPT_OPTION_CONFIG:
 		*(const char **)field = text;
 		return true;
 	case CKPT_OPTION_LIST:

@@ -13,6 +13,7 @@ typedef enum ckpt_option_kind {
 	CKPT_OPTION_FLAG = 1, /* none; bool */
 	CKPT_OPTION_TEXT,     /* any text; const char * */
 	CKPT_OPTION_MODEL,    /* the same, naming a model: a path, or what tools/hub.c finds for it; const char * */
+	CKPT_OPTION_CONFIG,   /* the same, of which only config.json is wanted */
 	CKPT_OPTION_LIST,     /* any text, several times; ckpt_list */
 	CKPT_OPTION_COUNT,    /* a whole number within low .. high; uint64_t */
 	CKPT_OPTION_SIZE,     /* bytes: 1000, 5GB (decimal), 1.5GiB (binary); uint64_t */
