@@ -1,8 +1,9 @@
-/* attention.c -- softmax(scale q k^T + bias) v, head by head, in blocks of twelve queries
+/* attention.c -- softmax(scale q k^T + bias) v, head by head, in blocks of 32 queries
  *
- * A task is one head of one batch row, or a part of its queries when there are few heads. It packs the head's keys
- * once as [32 keys][d] panels, then for each block of twelve queries computes scores [12][T] in its own cache, turns each row
- * into weights and multiplies them with the values. Memory for each thread is 12 T + 2 T d numbers, never S x T.
+ * A task is one head of one batch row, or a part of its queries when there are few heads. For each block of queries, side by
+ * side as [d][32], it computes the scores [T][32] in its own cache, turns each column into weights and multiplies the values
+ * with them. Keys and values are read as they lie, or, for many queries, from a copy without gaps. Memory for each thread is
+ * 32 T + 2 T d numbers, never S x T.
  */
 #include "context.h"
 #include "scalar.h"
@@ -12,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MB = CKPT_NN_MB, NB = CKPT_NN_NB };
+enum { MB = CKPT_NN_MB, NB = CKPT_NN_NB, STRIP = 64 };
 
 /* The keys that a query may see: low <= j < high, where the key mask is set. */
 typedef struct visible {
@@ -88,120 +89,138 @@ static void query_f64(const ckpt_nn_attention *a, const task *t, uint64_t i, dou
 
 /* Scratch of one thread, in floats. */
 typedef struct plan {
-	uint64_t panels, tp; /* panels of 32 keys, keys rounded up to them */
-	uint64_t dp;         /* head size rounded up to 32 */
-	size_t keys, values, scores, weights, queries, total;
+	size_t keys, values, scores, queries, total;
+	bool copies; /* of keys and values */
 } plan;
 
-static plan plan_of(const ckpt_nn_attention *a)
+static plan plan_of(const ckpt_nn_attention *a, uint64_t queries)
 {
-	plan p = {.panels = (a->t + NB - 1) / NB};
-	p.tp = p.panels * NB;
-	p.dp = (a->d + NB - 1) / NB * NB;
-	p.keys = 0;
-	p.values = p.keys + p.tp * a->d;
-	p.scores = p.values + p.tp * p.dp;
-	p.weights = p.scores + p.tp * MB;
-	p.queries = p.weights + p.tp * MB;
-	p.total = (p.queries + MB * a->d + 63) & ~(size_t)63;
+	plan p = {.copies = queries > 2 * NB};
+	p.values = p.keys + (p.copies ? (size_t)(a->t * a->d) : 0);
+	p.scores = p.values + (p.copies ? (size_t)(a->t * a->d) : 0);
+	p.queries = p.scores + (size_t)a->t * NB;
+	p.total = (p.queries + NB * (size_t)a->d + 63) & ~(size_t)63;
 	return p;
 }
 
-/* rows x d numbers as [d][b], zeros for the rows that are not there. */
-static void pack(const ckpt_nn *nn, const float *rows, uint64_t stride, size_t have, size_t b, uint64_t d, float *out)
+/* Keys or values of one head. */
+typedef struct side {
+	const float *rows;
+	uint64_t stride;
+} side;
+
+static side side_of(const ckpt_nn_attention *a, const float *rows, uint64_t stride, float *copy)
 {
-	float strip[NB * 64];
-	for (uint64_t e = 0; e < d; e += 64) {
-		size_t n = d - e < 64 ? (size_t)(d - e) : 64;
-		if (have == b) {
-			nn->kernels->pack(rows + e, stride, b, n, out + e * b, b);
+	if (!copy) return (side){rows, stride};
+	for (uint64_t j = 0; j < a->t; j++) memcpy(copy + j * a->d, rows + j * stride, a->d * sizeof *copy);
+	return (side){copy, a->d};
+}
+
+/* The columns of rows x n numbers, side by side as [n][32]; zeros for the rows that are not there. */
+static void turn(const ckpt_nn *nn, const float *rows, uint64_t stride, size_t have, size_t n, float *out)
+{
+	float strip[NB * STRIP] = {0};
+	for (size_t e = 0; e < n; e += STRIP) {
+		size_t k = n - e < STRIP ? n - e : STRIP;
+		if (have == NB) {
+			nn->kernels->pack(rows + e, stride, NB, k, out + e * NB, NB);
 			continue;
 		}
-		for (size_t j = 0; j < b; j++)
-			if (j < have)
-				memcpy(strip + j * 64, rows + j * stride + e, n * sizeof *strip);
-			else
-				memset(strip + j * 64, 0, n * sizeof *strip);
-		nn->kernels->pack(strip, 64, b, n, out + e * b, b);
+		for (size_t j = 0; j < have; j++) memcpy(strip + j * STRIP, rows + j * stride + e, k * sizeof *strip);
+		nn->kernels->pack(strip, STRIP, NB, k, out + e * NB, NB);
 	}
 }
 
-static void pack_head(const ckpt_nn *nn, const ckpt_nn_attention *a, const plan *p, uint64_t batch, uint64_t kv, float *memory)
+/* A block of queries, and the keys low <= j < high that any of them sees. */
+typedef struct block {
+	uint64_t first, low, high;
+	size_t count;
+	visible seen[NB];
+	bool none[NB]; /* sees nothing, and so takes everything */
+} block;
+
+static block block_of(const ckpt_nn_attention *a, const task *t, uint64_t first)
 {
-	const float *k = (const float *)a->k + batch * a->k_batch + kv * a->d;
-	const float *v = (const float *)a->v + batch * a->v_batch + kv * a->d;
-	for (uint64_t j = 0; j < p->panels; j++)
-		pack(nn, k + j * NB * a->k_stride, a->k_stride, a->t - j * NB < NB ? (size_t)(a->t - j * NB) : NB, NB, a->d,
-		     memory + p->keys + j * NB * a->d);
-	for (uint64_t j = 0; j < a->t; j++) { /* rows padded to whole tiles */
-		float *row = memory + p->values + j * p->dp;
-		memcpy(row, v + j * a->v_stride, a->d * sizeof *row);
-		memset(row + a->d, 0, (p->dp - a->d) * sizeof *row);
+	block b = {.first = first, .low = a->t, .count = t->end - first < NB ? (size_t)(t->end - first) : NB};
+	for (size_t i = 0; i < b.count; i++) {
+		b.seen[i] = visible_to(a, first + i);
+		b.none[i] = !sees_any(a, t->batch, b.seen[i]);
+		if (b.none[i]) b.seen[i] = (visible){0, a->t};
+		if (b.seen[i].low < b.low) b.low = b.seen[i].low;
+		if (b.seen[i].high > b.high) b.high = b.seen[i].high;
+	}
+	return b;
+}
+
+/* Whether scores are more than products times the scale. */
+static bool plain(const ckpt_nn_attention *a, const block *b)
+{
+	bool all = !a->bias && !a->key_mask;
+	for (size_t i = 0; all && i < b->count; i++) all = !b->none[i] && b->seen[i].low == b->low && b->seen[i].high == b->high;
+	return all;
+}
+
+/* scores[high - low][32]: scale and bias are put in, what is not to be seen is taken out. */
+static void adjust(const ckpt_nn *nn, const ckpt_nn_attention *a, const task *t, const block *b, float *scores)
+{
+	size_t n = (size_t)(b->high - b->low);
+	for (size_t j = 0; a->bias && j < n; j += STRIP) {
+		float bias[NB * STRIP];
+		size_t k = n - j < STRIP ? n - j : STRIP;
+		turn(nn, (const float *)a->bias + (t->head * a->s + b->first) * a->t + b->low + j, a->t, b->count, k, bias);
+		nn->kernels->scale_add(scores + j * NB, (float)a->scale, bias, k * NB);
+	}
+	if (!a->bias) nn->kernels->scale_add(scores, (float)a->scale, NULL, n * NB);
+	for (size_t j = 0; a->key_mask && j < n; j++)
+		for (size_t i = 0; i < NB && !keeps(a, t->batch, b->low + j); i++) scores[j * NB + i] = -INFINITY;
+	for (size_t i = 0; i < b->count; i++) {
+		uint64_t from = b->none[i] ? b->high : b->seen[i].low, to = b->none[i] ? b->high : b->seen[i].high;
+		for (uint64_t j = b->low; j < from; j++) scores[(j - b->low) * NB + i] = b->none[i] ? 0 : -INFINITY;
+		for (uint64_t j = to; j < b->high; j++) scores[(j - b->low) * NB + i] = -INFINITY;
 	}
 }
 
-/* One row of raw scores becomes weights that are not yet divided by their sum, which is returned. */
-static float weigh(const ckpt_nn *nn, const ckpt_nn_attention *a, const task *t, uint64_t i, float *row)
+static void block_f32(const ckpt_nn *nn, const ckpt_nn_attention *a, const plan *p, const task *t, uint64_t first, side k, side v,
+                      float *memory)
 {
-	visible seen = visible_to(a, i);
-	if (!sees_any(a, t->batch, seen)) {
-		for (uint64_t j = 0; j < a->t; j++) row[j] = 1.0f;
-		return (float)a->t;
-	}
-	size_t n = (size_t)(seen.high - seen.low);
-	float *x = row + seen.low;
-	const float *bias = a->bias ? (const float *)a->bias + (t->head * a->s + i) * a->t + seen.low : NULL;
-	nn->kernels->scale_add(x, (float)a->scale, bias, n);
-	if (a->key_mask)
-		for (size_t j = 0; j < n; j++)
-			if (!keeps(a, t->batch, seen.low + j)) x[j] = -INFINITY;
-	float sum = nn->kernels->exp_shift(x, n);
-	memset(row, 0, seen.low * sizeof *row);
-	memset(row + seen.high, 0, (a->t - seen.high) * sizeof *row);
-	return sum;
-}
-
-static void block_f32(const ckpt_nn *nn, const ckpt_nn_attention *a, const plan *p, const task *t, uint64_t first, float *memory)
-{
-	size_t rows = t->end - first < MB ? (size_t)(t->end - first) : MB;
-	const float *q = (const float *)a->q + t->batch * a->q_batch + first * a->q_stride + t->head * a->d;
-	float *scores = memory + p->scores, *weights = memory + p->weights, *queries = memory + p->queries;
-	float tile[MB * NB], sums[MB];
-	uint64_t end = visible_to(a, first + rows - 1).high; /* no query of the block sees a later key, */
-	for (size_t r = 0; r < rows; r++)                    /* except one that sees none and so takes all */
-		if (!sees_any(a, t->batch, visible_to(a, first + r))) end = a->t;
-	pack(nn, q, a->q_stride, rows, MB, a->d, queries);
-	for (uint64_t j = 0; j * NB < end; j++) {
-		nn->kernels->tile(MB, (size_t)a->d, queries, memory + p->keys + j * NB * a->d, NB, tile, NULL);
-		for (size_t r = 0; r < rows; r++) memcpy(scores + r * p->tp + j * NB, tile + r * NB, sizeof(float) * NB);
-	}
-	for (size_t r = 0; r < rows; r++) sums[r] = weigh(nn, a, t, first + r, scores + r * p->tp);
-	for (size_t r = rows; r < MB; r++) memset(scores + r * p->tp, 0, a->t * sizeof *scores);
-	nn->kernels->pack(scores, (size_t)p->tp, MB, (size_t)end, weights, MB);
-	for (uint64_t c = 0; c < p->dp; c += NB) {
-		size_t n = a->d - c < NB ? (size_t)(a->d - c) : NB;
-		nn->kernels->tile(MB, (size_t)end, weights, memory + p->values + c, (size_t)p->dp, tile, NULL);
-		for (size_t r = 0; r < rows; r++) {
-			float *out = (float *)a->out + (t->batch * a->s + first + r) * a->out_stride + t->head * a->d + c;
-			for (size_t e = 0; e < n; e++) out[e] = tile[r * NB + e] / sums[r];
-		}
+	block b = block_of(a, t, first);
+	size_t n = (size_t)(b.high - b.low), d = (size_t)a->d, cols = b.count > CKPT_NN_HALF ? NB : CKPT_NN_HALF;
+	float *scores = memory + p->scores, *queries = memory + p->queries, sums[NB], *out;
+	turn(nn, (const float *)a->q + t->batch * a->q_batch + first * a->q_stride + t->head * d, a->q_stride, b.count, d, queries);
+	memset(scores, 0, n * NB * sizeof *scores);
+	for (size_t j = 0; j < n; j += MB)
+		nn->kernels->tile(n - j < MB ? n - j : MB, cols, d, k.rows + (b.low + j) * k.stride, (size_t)k.stride, 1, queries, NB,
+		                  scores + j * NB, NULL);
+	bool as_they_are = plain(a, &b);
+	if (!as_they_are) adjust(nn, a, t, &b, scores);
+	nn->kernels->exp_columns(scores, n, cols, as_they_are ? (float)a->scale : 1.0f, sums);
+	out = (float *)a->out + (t->batch * a->s + first) * a->out_stride + t->head * d;
+	for (size_t e = 0; e < d; e += CKPT_NN_GROUP) {
+		float tiles[CKPT_NN_GROUP * NB] = {0};
+		size_t count = d - e < CKPT_NN_GROUP ? d - e : CKPT_NN_GROUP;
+		for (size_t i = 0; i < count; i += MB)
+			nn->kernels->tile(count - i < MB ? count - i : MB, cols, n, v.rows + b.low * v.stride + e + i, 1, (size_t)v.stride, scores,
+			                  NB, tiles + i * NB, NULL);
+		nn->kernels->finish_turned(tiles, b.count, count, sums, NULL, CKPT_ACT_NONE, NULL, out + e, (size_t)a->out_stride);
 	}
 }
 
 static void run_f32(const ckpt_nn *nn, const ckpt_nn_attention *a, const plan *p, const task *t, float *memory)
 {
-	pack_head(nn, a, p, t->batch, t->head / (a->heads / a->kv_heads), memory);
-	for (uint64_t i = t->first; i < t->end; i += MB) block_f32(nn, a, p, t, i, memory);
+	uint64_t kv = t->head / (a->heads / a->kv_heads);
+	side k = side_of(a, (const float *)a->k + t->batch * a->k_batch + kv * a->d, a->k_stride, p->copies ? memory + p->keys : NULL);
+	side v = side_of(a, (const float *)a->v + t->batch * a->v_batch + kv * a->d, a->v_stride, p->copies ? memory + p->values : NULL);
+	for (uint64_t i = t->first; i < t->end; i += NB) block_f32(nn, a, p, t, i, k, v, memory);
 }
 
 bool ckpt_nn_attend(ckpt_nn *nn, const ckpt_nn_attention *a, ckpt_error *err)
 {
 	if (a->batch == 0 || a->s == 0 || a->t == 0) return true;
-	uint64_t blocks = (a->s + MB - 1) / MB, rows = a->batch * a->heads;
+	uint64_t blocks = (a->s + NB - 1) / NB, rows = a->batch * a->heads;
 	uint64_t parts = (4 * (uint64_t)nn->threads + rows - 1) / rows; /* of each head's queries */
 	if (parts > blocks) parts = blocks;
 	bool wide = nn->precision == CKPT_NN_F64;
-	plan p = plan_of(a);
+	plan p = plan_of(a, (blocks + parts - 1) / parts * NB);
 	size_t each = wide ? (size_t)a->t * sizeof(double) : p.total * sizeof(float);
 	each = (each + 63) & ~(size_t)63;
 	char *memory = ckpt_nn_reserve(&nn->own, each * (size_t)nn->threads, err);
@@ -209,7 +228,7 @@ bool ckpt_nn_attend(ckpt_nn *nn, const ckpt_nn_attention *a, ckpt_error *err)
 #pragma omp parallel for schedule(dynamic, 1) num_threads(nn->threads)
 	for (uint64_t n = 0; n < rows * parts; n++) {
 		uint64_t part = n % parts;
-		task t = {n / parts / a->heads, n / parts % a->heads, blocks * part / parts * MB, blocks * (part + 1) / parts * MB};
+		task t = {n / parts / a->heads, n / parts % a->heads, blocks * part / parts * NB, blocks * (part + 1) / parts * NB};
 		void *own = memory + each * (size_t)ckpt_nn_thread();
 		if (t.end > a->s) t.end = a->s;
 		if (!wide) run_f32(nn, a, &p, &t, own);

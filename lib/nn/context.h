@@ -32,7 +32,8 @@ typedef struct ckpt_nn_product {
 	const void *residual;
 	void *y;
 } ckpt_nn_product;
-bool ckpt_nn_linear_f32(ckpt_nn *nn, const ckpt_nn_product *p, ckpt_error *err);
+/* Products of one x: m, k, x and in_out are the same in all. */
+bool ckpt_nn_linears_f32(ckpt_nn *nn, size_t count, const ckpt_nn_product *products, ckpt_error *err);
 bool ckpt_nn_linear_f64(ckpt_nn *nn, const ckpt_nn_product *p, ckpt_error *err);
 /* x = exp(x - max x) and its sum. */
 double ckpt_nn_exp_shift_f64(double *x, size_t n);

@@ -9,6 +9,9 @@
 
 #include <math.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -36,54 +39,91 @@ INNER void store(float *p, vec v)
 
 /* ---- tiles ---- */
 
-/* One register tile of R rows over one chunk of k: c[R][2 VL] += a outer w; a line from `next` on is fetched for each k, or
- * the same line again and again with step 0. */
-#define TILE_CHUNK(NAME, R)                                                                                            \
-	INNER void NAME(size_t k, const float *a, const float *w, size_t ldw, float *c, const char *next, size_t step) \
+/* One register tile over one chunk of k: c[R][V VL] += a outer b; a line from `next` on is fetched for each k, or the same line
+ * again and again with step 0. Six rows of a are reached from one address. */
+#define TILE_CHUNK(NAME, R, V)                                                                                         \
+	INNER void NAME(size_t k, const float *a, size_t si, size_t sk, const float *b, size_t ldb, float *c,          \
+	                const char *next, size_t step)                                                                 \
 	{                                                                                                              \
-		vec x[R][2];                                                                                           \
-		UNROLL for (int i = 0; i < R; i++) x[i][0] = x[i][1] = (vec){0};                                       \
-		for (size_t n = 0; n < k; n++, a += CKPT_NN_MB, w += ldw, next += step) {                              \
+		const float *far = a + (R > 6 ? 6 * si : 0);                                                           \
+		vec x[R][V];                                                                                           \
+		UNROLL for (int i = 0; i < R; i++)                                                                     \
+		UNROLL for (int v = 0; v < V; v++) x[i][v] = (vec){0};                                                 \
+		for (size_t n = 0; n < k; n++, a += sk, far += sk, b += ldb, next += step) {                           \
+			vec w[V];                                                                                      \
 			__builtin_prefetch(next, 0, 2);                                                                \
-			vec w0 = load(w), w1 = load(w + VL);                                                           \
+			UNROLL for (int v = 0; v < V; v++) w[v] = load(b + v * VL);                                    \
 			UNROLL for (int i = 0; i < R; i++)                                                             \
 			{                                                                                              \
-				x[i][0] += a[i] * w0;                                                                  \
-				x[i][1] += a[i] * w1;                                                                  \
+				float f = i < 6 ? a[(size_t)i * si] : far[(size_t)(i - 6) * si];                       \
+				UNROLL for (int v = 0; v < V; v++) x[i][v] += f * w[v];                                \
 			}                                                                                              \
 		}                                                                                                      \
 		UNROLL for (int i = 0; i < R; i++)                                                                     \
+		UNROLL for (int v = 0; v < V; v++)                                                                     \
 		{                                                                                                      \
-			float *row = c + i * CKPT_NN_NB;                                                               \
-			store(row, load(row) + x[i][0]);                                                               \
-			store(row + VL, load(row + VL) + x[i][1]);                                                     \
+			float *at = c + i * CKPT_NN_NB + v * VL;                                                       \
+			store(at, load(at) + x[i][v]);                                                                 \
 		}                                                                                                      \
 	}
-TILE_CHUNK(tile_most, MR)
-TILE_CHUNK(tile_rest, MR_REST)
-TILE_CHUNK(tile_four, 4)
+/* One of four such tiles, by the rows. */
+#define TILE_OF(NAME, V)                                                                                               \
+	TILE_CHUNK(NAME##_most, MR, V)                                                                                 \
+	TILE_CHUNK(NAME##_rest, MR_REST, V)                                                                            \
+	TILE_CHUNK(NAME##_four, 4, V)                                                                                  \
+	TILE_CHUNK(NAME##_one, 1, V)                                                                                   \
+	INNER void NAME(size_t rows, size_t k, const float *a, size_t si, size_t sk, const float *b, size_t ldb,       \
+	                float *c, const char *next, size_t step)                                                       \
+	{                                                                                                              \
+		if (rows == MR)                                                                                        \
+			NAME##_most(k, a, si, sk, b, ldb, c, next, step);                                              \
+		else if (rows == MR_REST)                                                                              \
+			NAME##_rest(k, a, si, sk, b, ldb, c, next, step);                                              \
+		else if (rows == 4)                                                                                    \
+			NAME##_four(k, a, si, sk, b, ldb, c, next, step);                                              \
+		else                                                                                                   \
+			NAME##_one(k, a, si, sk, b, ldb, c, next, step);                                               \
+	}
+TILE_OF(tile_two, 2)
+#if VL == 16
+TILE_OF(tile_single, 1) /* half a tile */
+#else
+#define tile_single tile_two /* is never called */
+#endif
 
-TARGET static void tile(size_t rows, size_t k, const float *a, const float *w, size_t ldw, float *c, ckpt_nn_fetch *fetch)
+/* The lines to fetch during a chunk of k. */
+INNER size_t fetch_lines(const ckpt_nn_fetch *f, size_t k)
 {
-	memset(c, 0, CKPT_NN_MB * CKPT_NN_NB * sizeof *c);
+	return !f || !f->rows ? 0 : f->left < k ? f->left : k;
+}
+
+INNER void fetched(ckpt_nn_fetch *f, size_t lines)
+{
+	f->at += lines * CKPT_NN_LINE;
+	f->left -= lines;
+	if (f->left) return;
+	f->rows--;
+	f->at += f->gap;
+	f->left = f->lines;
+}
+
+TARGET static void tile(size_t rows, size_t cols, size_t k, const float *a, size_t si, size_t sk, const float *b, size_t ldb,
+                        float *c, ckpt_nn_fetch *fetch)
+{
 	for (size_t i = 0, taken; i < rows; i += taken) {
 		size_t left = rows - i;
-		taken = left % MR == 0 ? (size_t)MR : left % MR_REST == 0 ? (size_t)MR_REST : 4;
-		for (size_t j = 0; j < CKPT_NN_NB; j += 2 * VL)
+		taken = left % MR == 0 ? (size_t)MR : left % MR_REST == 0 ? (size_t)MR_REST : left % 4 == 0 ? 4 : 1;
+		for (size_t j = 0; j < cols; j += 2 * VL)
 			for (size_t k0 = 0; k0 < k; k0 += CKPT_NN_CHUNK) {
-				size_t n = k - k0 < CKPT_NN_CHUNK ? k - k0 : CKPT_NN_CHUNK;
-				const float *x = a + k0 * CKPT_NN_MB + i, *v = w + k0 * ldw + j;
+				size_t n = k - k0 < CKPT_NN_CHUNK ? k - k0 : CKPT_NN_CHUNK, lines = fetch_lines(fetch, n);
+				const float *x = a + i * si + k0 * sk, *v = b + k0 * ldb + j;
+				const char *next = lines ? fetch->at : (const char *)x;
 				float *to = c + i * CKPT_NN_NB + j;
-				bool fetching = fetch && fetch->lines >= n;
-				const char *next = fetching ? fetch->at : (const char *)x;
-				size_t step = fetching ? CKPT_NN_LINE : 0;
-				if (taken == MR)
-					tile_most(n, x, v, ldw, to, next, step);
-				else if (taken == MR_REST)
-					tile_rest(n, x, v, ldw, to, next, step);
+				if (cols - j < 2 * VL)
+					tile_single(taken, n, x, si, sk, v, ldb, to, next, lines ? CKPT_NN_LINE : 0);
 				else
-					tile_four(n, x, v, ldw, to, next, step);
-				if (fetching) fetch->at += n * CKPT_NN_LINE, fetch->lines -= n;
+					tile_two(taken, n, x, si, sk, v, ldb, to, next, lines ? CKPT_NN_LINE : 0);
+				if (lines) fetched(fetch, lines);
 			}
 	}
 }
@@ -178,6 +218,25 @@ INNER vec4 join_four(const float *sums)
 TARGET static void join(size_t m, const float *sums, float *out, size_t ldo)
 {
 	for (size_t q = 0; q < m; q++) *(vec4 *)(out + q * ldo) = join_four(sums + q * CKPT_NN_DOTS * CKPT_NN_LANES);
+}
+
+/* ---- outer products ---- */
+
+/* The eight products of an output are added one after the other, then their sum to what was there. */
+TARGET static void outer(size_t m, size_t panels, const float *x, const float *w, size_t ldw, float *sums)
+{
+	for (size_t j = 0; j < panels; j++, w += CKPT_NN_NB, sums += m * CKPT_NN_NB)
+		for (size_t v = 0; v < CKPT_NN_NB; v += VL) {
+			vec row[CKPT_NN_DEPTH];
+			UNROLL for (size_t r = 0; r < CKPT_NN_DEPTH; r++) row[r] = load(w + r * ldw + v);
+			for (size_t i = 0; i < m; i++) {
+				const float *f = x + i * CKPT_NN_DEPTH;
+				float *to = sums + i * CKPT_NN_NB + v;
+				vec s = f[0] * row[0];
+				UNROLL for (int r = 1; r < CKPT_NN_DEPTH; r++) s += f[r] * row[r];
+				store(to, load(to) + s);
+			}
+		}
 }
 
 /* ---- packing ---- */
@@ -277,19 +336,57 @@ INNER vec splat(float x)
 	return x - (vec){0};
 }
 
-INNER vec select(ivec mask, vec yes, vec no)
+INNER vec pick(ivec mask, vec yes, vec no)
 {
 	return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
+}
+
+/* The larger of two; b where either is NaN. */
+INNER vec larger(vec a, vec b)
+{
+#if VL == 16
+	return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif VL == 8
+	return (vec)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+	return (vec)_mm_max_ps((__m128)a, (__m128)b);
+#else
+	return pick(a > b, a, b);
+#endif
+}
+
+/* The smaller of two; b where either is NaN. */
+INNER vec smaller(vec a, vec b)
+{
+#if VL == 16
+	return (vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif VL == 8
+	return (vec)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+	return (vec)_mm_min_ps((__m128)a, (__m128)b);
+#else
+	return pick(a < b, a, b);
+#endif
+}
+
+/* p 2^n, rounded once; n is whole, and the same as an integer. */
+INNER vec times_power(vec p, vec n, ivec whole)
+{
+#if VL == 16
+	(void)whole;
+	return (vec)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+	ivec half = whole >> 1; /* in two steps, so that the result may be subnormal */
+	(void)n;
+	return p * (vec)((half + 127) << 23) * (vec)((whole - half + 127) << 23);
+#endif
 }
 
 /* Below 1 ulp: 2^n e^r with |r| <= ln 2 / 2, e^r by a polynomial with relative error 3e-9. */
 INNER vec exp_of(vec x)
 {
 	const vec magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to a whole number */
-	ivec nan = x != x;
-	vec kept = x;
-	x = select(x > splat(88.72284f), splat(88.72284f), x);
-	x = select(x < splat(-104.0f), splat(-104.0f), x);
+	x = larger(splat(-104.0f), smaller(splat(88.72284f), x)); /* NaN stays */
 	vec t = x * 1.44269504f + magic, n = t - magic;
 	vec r = x - n * 0.693145752f - n * 1.42860677e-6f;
 	vec p = splat(1.38144672e-3f);
@@ -298,9 +395,7 @@ INNER vec exp_of(vec x)
 	p = p * r + 0.166665196f;
 	p = p * r + 0.49999994f;
 	p = p * r * r + r + 1.0f;
-	ivec whole = (ivec)t - (ivec)magic, half = whole >> 1; /* in two steps, so that the result may be subnormal */
-	vec y = p * (vec)((half + 127) << 23) * (vec)((whole - half + 127) << 23);
-	return select(nan, kept, y);
+	return times_power(p, n, (ivec)t - (ivec)magic);
 }
 
 INNER vec sigmoid_of(vec x)
@@ -312,7 +407,7 @@ INNER vec sigmoid_of(vec x)
  * with relative error 4e-8: no cancellation on either side. */
 INNER vec gelu_of(vec x)
 {
-	vec a = select(x < splat(0.0f), -x, x), t = select(a > splat(14.0f), splat(14.0f), a);
+	vec t = smaller(splat(14.0f), (vec)((ivec)x & 0x7fffffff));
 	vec z = 1.0f / (1.0f + 0.35f * t);
 	vec p = splat(-0.02915784f);
 	p = p * z + 0.144030716f;
@@ -324,7 +419,7 @@ INNER vec gelu_of(vec x)
 	p = p * z + 0.139863513f;
 	p = p * z + 0.139621307f;
 	vec tail = t * (p * z) * exp_of(-0.5f * t * t);
-	return select(x > splat(0.0f), x, splat(0.0f)) - tail + (x - x); /* the last term keeps NaN */
+	return larger(splat(0.0f), x) - tail;
 }
 
 INNER vec gelu_tanh_of(vec x, float root)
@@ -357,8 +452,8 @@ INNER vec activate_vec(ckpt_nn_activation act, vec x)
 		return gelu_tanh_of(x, 0.7978845608f);
 	case CKPT_ACT_GELU_10: {
 		vec y = gelu_of(x);
-		y = select(y > splat(10.0f), splat(10.0f), y);
-		return select(y < splat(-10.0f), splat(-10.0f), y);
+		y = pick(y > splat(10.0f), splat(10.0f), y);
+		return pick(y < splat(-10.0f), splat(-10.0f), y);
 	}
 	case CKPT_ACT_QUICK_GELU:
 		return x * sigmoid_of(1.702f * x);
@@ -367,15 +462,15 @@ INNER vec activate_vec(ckpt_nn_activation act, vec x)
 	case CKPT_ACT_SIGMOID:
 		return sigmoid_of(x);
 	case CKPT_ACT_RELU:
-		return select(x < zero, zero, x);
+		return pick(x < zero, zero, x);
 	case CKPT_ACT_RELU2: {
-		vec y = select(x < zero, zero, x);
+		vec y = pick(x < zero, zero, x);
 		return y * y;
 	}
 	case CKPT_ACT_RELU6:
-		return select(x < zero, zero, select(x > splat(6.0f), splat(6.0f), x));
+		return pick(x < zero, zero, pick(x > splat(6.0f), splat(6.0f), x));
 	case CKPT_ACT_LEAKY_RELU:
-		return select(x < zero, 0.01f * x, x);
+		return pick(x < zero, 0.01f * x, x);
 	default: {
 		float one[VL];
 		store(one, x);
@@ -426,6 +521,33 @@ TARGET static void finish(const float *sums, size_t rows, size_t count, const fl
 	}
 }
 
+TARGET static void finish_turned(float *sums, size_t rows, size_t count, const float *divisors, const float *bias,
+                                 ckpt_nn_activation act, const float *residual, float *y, size_t ld)
+{
+	float turned[CKPT_NN_NB * CKPT_NN_GROUP];
+	for (size_t i = 0; i < count; i++)
+		for (int j = 0; j < CKPT_NN_NB; j += VL) {
+			float *at = sums + i * CKPT_NN_NB + j;
+			vec v = load(at);
+			if (divisors) v /= load(divisors + j);
+			if (bias) v += bias[i];
+			if (act != CKPT_ACT_NONE) v = activate_vec(act, v);
+			store(at, v);
+		}
+	pack(sums, CKPT_NN_NB, (count + 3) & ~(size_t)3, rows, turned, CKPT_NN_GROUP);
+	for (size_t j = 0; j < rows; j++) {
+		const float *t = turned + j * CKPT_NN_GROUP, *more = residual ? residual + j * ld : NULL;
+		float *out = y + j * ld;
+		size_t i = 0;
+		for (; i + VL <= count; i += VL) {
+			vec v = load(t + i);
+			if (more) v += load(more + i);
+			store(out + i, v);
+		}
+		for (; i < count; i++) out[i] = more ? t[i] + more[i] : t[i];
+	}
+}
+
 TARGET static void scale_add(float *x, float scale, const float *bias, size_t count)
 {
 	size_t i = 0;
@@ -452,7 +574,7 @@ TARGET static float exp_shift(float *x, size_t count)
 	vec m = splat(most);
 	for (; i + VL <= count; i += VL) {
 		vec v = load(x + i);
-		m = select(v > m, v, m);
+		m = pick(v > m, v, m);
 	}
 	for (int j = 0; j < VL; j++) most = m[j] > most ? m[j] : most;
 	for (; i < count; i++) most = x[i] > most ? x[i] : most;
@@ -470,6 +592,31 @@ TARGET static float exp_shift(float *x, size_t count)
 		memcpy(x + i, rest, (count - i) * sizeof *x);
 	}
 	return join_sum(sums);
+}
+
+/* The sums of 64 rows at a time are added to the total. */
+TARGET static void exp_columns(float *x, size_t count, size_t cols, float scale, float *sums)
+{
+	for (size_t j = 0; j < CKPT_NN_NB; j += VL) {
+		vec most = splat(-INFINITY), total = {0};
+		if (j >= cols) {
+			store(sums + j, splat(1.0f));
+			continue;
+		}
+		for (size_t i = 0; i < count; i++) most = larger(load(x + i * CKPT_NN_NB + j), most);
+		most *= scale;
+		for (size_t i = 0; i < count;) {
+			size_t end = count - i < CKPT_NN_CHUNK ? count : i + CKPT_NN_CHUNK;
+			vec sum = {0};
+			for (; i < end; i++) {
+				vec e = exp_of(load(x + i * CKPT_NN_NB + j) * scale - most);
+				store(x + i * CKPT_NN_NB + j, e);
+				sum += e;
+			}
+			total += sum;
+		}
+		store(sums + j, total);
+	}
 }
 
 /* Sum of (x - shift)^power over the row, power 1 or 2. */
@@ -511,5 +658,6 @@ TARGET static void norm(bool rms, const float *x, size_t count, const float *wei
 	}
 }
 
-const ckpt_nn_kernels KERNELS = {tile, dots, join, dots_wide, pack, widen, finish, activate, scale_add, exp_shift, norm};
+const ckpt_nn_kernels KERNELS = {tile,  dots,   join,          outer,    dots_wide, pack,      widen,
+                                 finish, finish_turned, activate, scale_add, exp_shift, exp_columns, norm};
 #endif

@@ -1,11 +1,12 @@
 /* linear_f32.c -- y = x W^T + b in single precision, W in its own dtype where it lies
  *
  * Few rows of x: every weight is used a few times only, so reading W once is the limit. No packing: dot products
- * straight along four rows of W at a time, x in blocks of k that stay in the nearest caches. W (k, n): outer products of its
- * rows, in blocks of 64 rows.
- * Many rows: x is packed once into blocks [k][12]; each thread takes panels of 32 outputs, packs that part of W into
- * its own cache and runs 12 x 32 tiles over all of x. While the last blocks of x are at work the thread's next panel is
- * fetched. W is read from memory exactly once.
+ * straight along four rows of W at a time, x in blocks of k that stay in the nearest caches. W (k, n): eight of its rows at a
+ * time are added to all outputs, which stay in the cache.
+ * Many rows: x is packed once into panels [k][32], the rows of x side by side; a tile takes twelve rows of W as they lie and
+ * one panel, so that W is neither packed nor read from memory more than once. Each thread takes groups of 48 outputs and
+ * runs them over all panels, k in blocks, so that what is at work stays in its own cache; meanwhile what comes next is
+ * fetched. Rows of W that would fall into the same few lines of the cache, or are not floats, are copied block by block.
  */
 #include "context.h"
 
@@ -19,14 +20,19 @@ enum {
 	NB = CKPT_NN_NB,
 	LANES = CKPT_NN_LANES,
 	DOTS = CKPT_NN_DOTS,
-	FEW = 16,        /* rows of x up to which W is not packed */
+	FEW = 16,        /* rows of x up to which x is not packed */
 	FEW_IN_OUT = 7,  /* the same for W (k, n) */
 	DOT_K = 1024,    /* the most k of a block of dot products, */
 	DOT_X = 12288,   /* elements of x in it: longer runs of W let the processor fetch ahead, */
 	DOT_N = 16,      /* and outputs at work together */
-	OUTER_K = 64,    /* rows of W (k, n) at work together */
-	LAST = 3,        /* blocks of x, the last ones, under which the next panel is fetched */
-	STRIP = 64,      /* k of a strip that is widened or padded before it is packed */
+	OUTER_N = 512,   /* outputs at work together on a few rows of W (k, n) */
+	GROUP = CKPT_NN_GROUP,
+	PART = 2,        /* the fewest panels of a part of x, */
+	PARTS = 64,      /* and the most parts: W is read as often */
+	BLOCK_K = 1024,  /* the most k of a block of tiles */
+	PAGE = 4096,     /* bytes after which lines fall into the same places of the nearest cache */
+	COPY = 6,        /* panels for which rows that do not lie so are copied */
+	STRIP = 64,      /* k of a strip of x that is packed at once */
 	PACKED_MOST = 8 << 20 /* bytes of packed x at once: its share of the L3 cache */
 };
 
@@ -120,197 +126,279 @@ static void dot_run(const ckpt_nn_kernels *kernels, const ckpt_nn_product *p, ui
 	}
 }
 
-static void few_rows(const ckpt_nn *nn, const ckpt_nn_product *p)
+static void few_rows(const ckpt_nn *nn, size_t count, const ckpt_nn_product *products)
 {
-	uint64_t tickets = (p->n + NB - 1) / NB, ticket = 0, rest = p->k % LANES;
+	uint64_t tickets = 0, ticket = 0, k = products->k, rest = k % LANES;
+	for (size_t i = 0; i < count; i++) tickets += (products[i].n + NB - 1) / NB;
 #pragma omp parallel num_threads(nn->threads)
 	{
 		dot_block block;
 		float sums[FEW][NB], bias[NB];
 		memset(block.x, 0, sizeof block.x);
-		for (uint64_t i = 0; i < p->m; i++)
-			memcpy(block.x[i], (const float *)p->x + (i + 1) * p->k - rest, rest * sizeof(float));
+		for (uint64_t i = 0; i < products->m; i++)
+			memcpy(block.x[i], (const float *)products->x + (i + 1) * k - rest, rest * sizeof(float));
 		uint64_t t = __atomic_fetch_add(&ticket, 1, __ATOMIC_RELAXED);
 		while (t < tickets) {
-			uint64_t next = __atomic_fetch_add(&ticket, 1, __ATOMIC_RELAXED), first = t * NB;
-			size_t count = p->n - first < NB ? (size_t)(p->n - first) : NB;
-			if (count < NB) memset(sums, 0, sizeof sums); /* a whole row of sums is activated, not all of it kept */
-			for (size_t j = 0; j < count; j += DOT_N)
-				dot_run(nn->kernels, p, first + j, count - j < DOT_N ? count - j : DOT_N,
-				        j + DOT_N < count ? first + j + DOT_N : next * NB, &block, sums[0] + j);
-			finish(nn->kernels, p, 0, (size_t)p->m, first, count, bias_of(nn->kernels, p, first, count, bias), sums[0]);
+			const ckpt_nn_product *p = products;
+			uint64_t next = __atomic_fetch_add(&ticket, 1, __ATOMIC_RELAXED), first = t, then;
+			for (; first >= (p->n + NB - 1) / NB; p++) first -= (p->n + NB - 1) / NB;
+			then = (first + next - t) * NB;
+			first *= NB;
+			size_t have = p->n - first < NB ? (size_t)(p->n - first) : NB;
+			if (have < NB) memset(sums, 0, sizeof sums); /* a whole row of sums is activated, not all of it kept */
+			for (size_t j = 0; j < have; j += DOT_N)
+				dot_run(nn->kernels, p, first + j, have - j < DOT_N ? have - j : DOT_N,
+				        j + DOT_N < have ? first + j + DOT_N : then, &block, sums[0] + j);
+			finish(nn->kernels, p, 0, (size_t)p->m, first, have, bias_of(nn->kernels, p, first, have, bias), sums[0]);
 			t = next;
 		}
 	}
 }
 
-/* ---- packing ---- */
-
-/* Rows row0 .. row0+rows of a matrix (ld elements apart) as [k][b]; rows past the last are zeros. */
-static void pack_rows(const ckpt_nn_kernels *kernels, const char *rows, ckpt_dtype dtype, uint64_t ld, size_t have,
-                      size_t b, uint64_t k, float *out)
-{
-	float strip[NB * STRIP];
-	size_t item = item_of(dtype);
-	bool ready = dtype == CKPT_F32 && (uintptr_t)rows % sizeof(float) == 0 && have == b;
-	for (uint64_t k0 = 0; k0 < k; k0 += STRIP) {
-		size_t n = k - k0 < STRIP ? (size_t)(k - k0) : STRIP;
-		if (ready) {
-			kernels->pack((const float *)(const void *)rows + k0, ld, b, n, out + k0 * b, b);
-			continue;
-		}
-		for (size_t j = 0; j < b; j++)
-			if (j < have)
-				kernels->widen(dtype, rows + (j * ld + k0) * item, strip + j * STRIP, n);
-			else
-				memset(strip + j * STRIP, 0, n * sizeof *strip);
-		kernels->pack(strip, STRIP, b, n, out + k0 * b, b);
-	}
-}
-
-/* Columns of W (k, n) as [k][32]: they lie side by side already. */
-static void pack_columns(const ckpt_nn_kernels *kernels, const ckpt_nn_weight *w, uint64_t first, size_t have, uint64_t k0,
-                         uint64_t k, float *out)
-{
-	for (uint64_t i = 0; i < k; i++, out += NB) {
-		kernels->widen(w->dtype, at(w, k0 + i, first), out, have);
-		if (have < NB) memset(out + have, 0, (NB - have) * sizeof *out);
-	}
-}
-
-static void pack_panel(const ckpt_nn_kernels *kernels, const ckpt_nn_product *p, uint64_t panel, float *out)
-{
-	uint64_t first = panel * NB;
-	size_t have = p->n - first < NB ? (size_t)(p->n - first) : NB;
-	if (p->in_out)
-		pack_columns(kernels, p->w, first, have, 0, p->k, out);
-	else
-		pack_rows(kernels, at(p->w, first, 0), p->w->dtype, p->k, have, NB, p->k, out);
-}
-
 /* ---- many rows ---- */
 
-/* Whole cache lines of the next panel, of which so many rows are left. */
-static size_t lines_of(const ckpt_nn_weight *w, uint64_t rows)
-{
-	return (size_t)((rows < NB ? rows : NB) * w->cols * item_of(w->dtype) / CKPT_NN_LINE);
-}
-
+/* Products of one x. */
 typedef struct many {
 	ckpt_nn *nn;
-	const ckpt_nn_product *p;
-	uint64_t row0, rows; /* of x, in this round */
-	float *x;            /* packed */
+	const ckpt_nn_product *products;
+	size_t count;
+	uint64_t row0, rows, panels; /* of x, in this round */
+	size_t block_k;
+	float *x;                    /* packed: [panels][k][32] */
+	size_t parts;                /* of the panels; each thread begins with its own and then helps the others, */
+	uint64_t tickets[PARTS];     /* blocks of twelve outputs that are taken in each */
 } many;
 
-static void one_panel(const many *g, uint64_t panel, uint64_t next, const float *w)
+/* Outputs first .. first+outputs of a product, for the panels of one part. */
+typedef struct group {
+	const ckpt_nn_product *p; /* NULL: none is left */
+	uint64_t first;
+	size_t outputs;
+	uint64_t panel, end;
+} group;
+
+/* What one thread works with. */
+typedef struct own {
+	float *w;    /* copied rows of W */
+	float *sums; /* [panels][48][32] */
+} own;
+
+static uint64_t blocks_of(const ckpt_nn_product *p)
 {
-	const ckpt_nn_product *p = g->p;
-	uint64_t panels = (p->n + NB - 1) / NB;
-	size_t count = p->n - panel * NB < NB ? (size_t)(p->n - panel * NB) : NB;
-	float buffer[NB];
-	const float *bias = bias_of(g->nn->kernels, p, panel * NB, count, buffer);
-	uint64_t blocks = (g->rows + MB - 1) / MB;
-	ckpt_nn_fetch fetch = {0};
-	for (uint64_t i = 0; i < blocks; i++) {
-		float c[MB * NB];
-		size_t rows = i + 1 < blocks ? MB : (size_t)(g->rows - i * MB);
-		const float *x = g->x + i * MB * p->k;
-		bool no_panel = next >= panels || p->in_out;
-		if (i + LAST < blocks || (no_panel && i + 1 < blocks)) /* the next block of x */
-			fetch = (ckpt_nn_fetch){(const char *)(x + MB * p->k), (size_t)p->k * MB * sizeof *x / CKPT_NN_LINE};
-		else if (no_panel)
-			fetch = (ckpt_nn_fetch){0};
-		else if (i + LAST == blocks || i == 0)
-			fetch = (ckpt_nn_fetch){at(p->w, next * NB, 0), lines_of(p->w, p->n - next * NB)};
-		g->nn->kernels->tile((rows + 3) & ~(size_t)3, (size_t)p->k, x, w, NB, c, &fetch);
-		finish(g->nn->kernels, p, g->row0 + i * MB, rows, panel * NB, count, bias, c);
+	return (p->n + MB - 1) / MB;
+}
+
+/* The next blocks of twelve outputs of a part: four, and fewer towards the end, so that all threads end together. */
+static bool take_blocks(many *g, size_t part, group *out)
+{
+	uint64_t total = 0, at = __atomic_load_n(&g->tickets[part], __ATOMIC_RELAXED), size, before;
+	uint64_t share = 2 * ((uint64_t)g->nn->threads + g->parts - 1) / g->parts;
+	const ckpt_nn_product *p;
+	for (size_t i = 0; i < g->count; i++) total += blocks_of(&g->products[i]);
+	do {
+		if (at >= total) return false;
+		for (p = g->products, before = 0; at >= before + blocks_of(p); p++) before += blocks_of(p);
+		size = (total - at) / share;
+		size = size < 1 ? 1 : size > GROUP / MB ? GROUP / MB : size;
+		if (size > before + blocks_of(p) - at) size = before + blocks_of(p) - at;
+	} while (!__atomic_compare_exchange_n(&g->tickets[part], &at, at + size, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	uint64_t first = (at - before) * MB, outputs = p->n - first < size * MB ? p->n - first : size * MB;
+	*out = (group){p, first, (size_t)outputs, g->panels * part / g->parts, g->panels * (part + 1) / g->parts};
+	return true;
+}
+
+/* The rows that a thread has written are in its cache, so it goes on with them as long as it can. */
+static group take_group(many *g, size_t thread)
+{
+	group u = {0};
+	for (size_t i = 0; i < g->parts; i++)
+		if (take_blocks(g, (thread + i) % g->parts, &u)) return u;
+	return u;
+}
+
+/* Rows row0 .. row0+32 of x over k0 .. k0+k as [k][32]; rows past the last are zeros. */
+static void pack_x(const many *g, uint64_t panel, uint64_t k0, size_t k)
+{
+	const ckpt_nn_product *p = g->products;
+	uint64_t row = panel * NB;
+	size_t have = g->rows - row < NB ? (size_t)(g->rows - row) : NB;
+	const float *x = (const float *)p->x + (g->row0 + row) * p->k + k0;
+	float *out = g->x + (panel * p->k + k0) * NB, strip[NB * STRIP] = {0};
+	if (have == NB) {
+		g->nn->kernels->pack(x, p->k, NB, k, out, NB);
+		return;
+	}
+	for (size_t i = 0; i < have; i++) memcpy(strip + i * STRIP, x + i * p->k, k * sizeof *x);
+	g->nn->kernels->pack(strip, STRIP, NB, k, out, NB);
+}
+
+/* A block of W as tiles read it: output i, place k at a[i * si + k * sk]. */
+typedef struct operand {
+	const float *a;
+	size_t si, sk;
+} operand;
+
+static operand weights_of(const ckpt_nn_kernels *kernels, const group *u, uint64_t k0, size_t k, float *copy)
+{
+	const ckpt_nn_weight *w = u->p->w;
+	if (u->p->in_out) {
+		for (size_t i = 0; i < k; i++) {
+			if (k0 + i + 16 < u->p->k)
+				for (size_t line = 0; line < u->outputs * item_of(w->dtype); line += CKPT_NN_LINE)
+					__builtin_prefetch(at(w, k0 + i + 16, u->first) + line);
+			kernels->widen(w->dtype, at(w, k0 + i, u->first), copy + i * GROUP, u->outputs);
+		}
+		return (operand){copy, 1, GROUP};
+	}
+	const char *rows = at(w, u->first, k0);
+	bool apart = u->p->k * sizeof(float) % PAGE || u->end - u->panel < COPY;
+	if (w->dtype == CKPT_F32 && (uintptr_t)rows % sizeof(float) == 0 && apart)
+		return (operand){(const float *)(const void *)rows, (size_t)u->p->k, 1};
+	size_t ld = k + LANES;
+	for (size_t i = 0; i < u->outputs; i++) kernels->widen(w->dtype, at(w, u->first + i, k0), copy + i * ld, k);
+	return (operand){copy, ld, 1};
+}
+
+/* The lines of a block of W that comes next. */
+static ckpt_nn_fetch fetch_of(const many *g, const group *u, uint64_t k0)
+{
+	if (!u->p || u->p->in_out) return (ckpt_nn_fetch){0};
+	uint64_t left = u->p->k - k0, k = left < g->block_k ? left : g->block_k;
+	size_t item = item_of(u->p->w->dtype), lines = (size_t)(k * item / CKPT_NN_LINE);
+	const char *from = at(u->p->w, u->first, k0);
+	if (k == u->p->k) return (ckpt_nn_fetch){from, 1, 0, u->outputs * lines, 0};
+	return (ckpt_nn_fetch){from, lines ? u->outputs : 0, lines, lines, (size_t)u->p->k * item - lines * CKPT_NN_LINE};
+}
+
+/* One block of k for one group; `more` is W's next block. */
+static void one_block(const many *g, const group *u, uint64_t k0, const own *mine, ckpt_nn_fetch more)
+{
+	const ckpt_nn_product *p = u->p;
+	size_t k = p->k - k0 < g->block_k ? (size_t)(p->k - k0) : g->block_k;
+	bool only = g->block_k >= p->k, last = k0 + k == p->k;
+	operand w = weights_of(g->nn->kernels, u, k0, k, mine->w);
+	float bias[GROUP];
+	if (p->bias && p->bias->data && last)
+		g->nn->kernels->widen(p->bias->dtype, (const char *)p->bias->data + u->first * item_of(p->bias->dtype), bias, u->outputs);
+	for (uint64_t j = u->panel; j < u->end; j++) {
+		size_t rows = g->rows - j * NB < NB ? (size_t)(g->rows - j * NB) : NB;
+		float *sums = mine->sums + (only ? 0 : (j - u->panel) * GROUP * NB);
+		const float *x = g->x + (j * p->k + k0) * NB;
+		ckpt_nn_fetch ahead = {(const char *)(x + p->k * NB), j + 1 < u->end, 0, k * NB * sizeof *x / CKPT_NN_LINE, 0};
+		if (k0 == 0) memset(sums, 0, GROUP * NB * sizeof *sums);
+		for (size_t i = 0; i < u->outputs; i += MB) {
+			bool weights = u->end - u->panel == 1 || (j + 2 >= u->end && i / MB % 2 == 0);
+			g->nn->kernels->tile(u->outputs - i < MB ? u->outputs - i : MB, rows > CKPT_NN_HALF ? NB : CKPT_NN_HALF, k, w.a + i * w.si,
+			                     w.si, w.sk, x, NB, sums + i * NB, weights ? &more : &ahead);
+		}
+		if (!last) continue;
+		uint64_t place = (g->row0 + j * NB) * p->n + u->first;
+		g->nn->kernels->finish_turned(sums, rows, u->outputs, NULL, p->bias && p->bias->data ? bias : NULL, p->act,
+		                              p->residual ? (const float *)p->residual + place : NULL, (float *)p->y + place, (size_t)p->n);
 	}
 }
 
-static void one_round(const many *g, float *panels_memory, size_t panel_size)
+static void one_round(many *g, float *memory, size_t copy_size, size_t each)
 {
-	const ckpt_nn_product *p = g->p;
-	uint64_t panels = (p->n + NB - 1) / NB, blocks = (g->rows + MB - 1) / MB, ticket = 0;
+	uint64_t k = g->products->k, strips = (k + STRIP - 1) / STRIP;
 #pragma omp parallel num_threads(g->nn->threads)
 	{
-		float *w = panels_memory + (size_t)omp_get_thread_num() * panel_size;
+		size_t thread = (size_t)omp_get_thread_num();
+		float *place = memory + thread * each;
+		own mine = {place, place + copy_size};
 #pragma omp for schedule(static)
-		for (uint64_t i = 0; i < blocks; i++) {
-			size_t have = g->rows - i * MB < MB ? (size_t)(g->rows - i * MB) : MB;
-			pack_rows(g->nn->kernels, (const char *)((const float *)p->x + (g->row0 + i * MB) * p->k), CKPT_F32, p->k, have,
-			          MB, p->k, g->x + i * MB * p->k);
-		}
-		uint64_t panel = __atomic_fetch_add(&ticket, 1, __ATOMIC_RELAXED);
-		while (panel < panels) {
-			uint64_t next = __atomic_fetch_add(&ticket, 1, __ATOMIC_RELAXED);
-			pack_panel(g->nn->kernels, p, panel, w);
-			one_panel(g, panel, next, w);
-			panel = next;
+		for (uint64_t i = 0; i < g->panels * strips; i++)
+			pack_x(g, i / strips, i % strips * STRIP, k - i % strips * STRIP < STRIP ? (size_t)(k - i % strips * STRIP) : STRIP);
+		group u = take_group(g, thread);
+		while (u.p) {
+			group next = take_group(g, thread);
+			for (uint64_t k0 = 0; k0 == 0 || k0 < k; k0 += g->block_k) {
+				bool last = k0 + g->block_k >= k;
+				one_block(g, &u, k0, &mine, fetch_of(g, last ? &next : &u, last ? 0 : k0 + g->block_k));
+			}
+			u = next;
 		}
 	}
 }
 
-static bool many_rows(ckpt_nn *nn, const ckpt_nn_product *p, ckpt_error *err)
+static bool many_rows(ckpt_nn *nn, size_t count, const ckpt_nn_product *products, ckpt_error *err)
 {
-	uint64_t bytes = p->m * p->k * sizeof(float), rounds = (bytes + PACKED_MOST - 1) / PACKED_MOST;
-	uint64_t rows = ((p->m + rounds - 1) / rounds + MB - 1) / MB * MB;
-	size_t panel_size = (size_t)(p->k * NB + 1023) & ~(size_t)1023;
-	float *x = ckpt_nn_reserve(&nn->shared, (size_t)(rows * p->k) * sizeof(float), err);
-	float *w = x ? ckpt_nn_reserve(&nn->own, panel_size * (size_t)nn->threads * sizeof(float), err) : NULL;
-	if (!w) return false;
-	for (uint64_t row0 = 0; row0 < p->m; row0 += rows) {
-		many g = {nn, p, row0, p->m - row0 < rows ? p->m - row0 : rows, x};
-		one_round(&g, w, panel_size);
+	uint64_t m = products->m, k = products->k, bytes = m * k * sizeof(float), rounds = (bytes + PACKED_MOST - 1) / PACKED_MOST;
+	if (rounds == 0) rounds = 1;
+	uint64_t rows = ((m + rounds - 1) / rounds + NB - 1) / NB * NB, parts = (k + BLOCK_K - 1) / BLOCK_K;
+	size_t block = parts ? (size_t)((k + parts - 1) / parts + STRIP - 1) / STRIP * STRIP : STRIP;
+	size_t copy = (block + LANES) * GROUP, each = copy + (parts > 1 ? (size_t)(rows / NB) : 1) * GROUP * NB;
+	float *x = ckpt_nn_reserve(&nn->shared, (size_t)(rows * k) * sizeof(float), err);
+	float *memory = x ? ckpt_nn_reserve(&nn->own, each * (size_t)nn->threads * sizeof(float), err) : NULL;
+	if (!memory) return false;
+	for (uint64_t row0 = 0; row0 < m; row0 += rows) {
+		uint64_t now = m - row0 < rows ? m - row0 : rows;
+		many g = {nn, products, count, row0, now, (now + NB - 1) / NB, block, x, 1, {0}};
+		g.parts = (size_t)(g.panels / PART < (uint64_t)nn->threads ? g.panels / PART : (uint64_t)nn->threads);
+		g.parts = g.parts < 1 ? 1 : g.parts > PARTS ? PARTS : g.parts;
+		one_round(&g, memory, copy, each);
 	}
 	return true;
 }
 
 /* ---- few rows, W (k, n) ---- */
 
-/* Each thread owns a run of panels; their sums stay in its cache while the rows of W pass by. */
+/* Outputs first .. first+count over k .. k+8: */
+static void outer_strip(const ckpt_nn_kernels *kernels, const ckpt_nn_product *p, uint64_t k, size_t depth, uint64_t first,
+                        size_t count, float *sums)
+{
+	enum { DEPTH = CKPT_NN_DEPTH };
+	float copy[DEPTH * OUTER_N], x[FEW_IN_OUT * DEPTH] = {0};
+	const char *rows = at(p->w, k, first);
+	size_t item = item_of(p->w->dtype), ld = (size_t)p->n;
+	bool ready = p->w->dtype == CKPT_F32 && (uintptr_t)rows % sizeof(float) == 0 && depth == DEPTH && count % NB == 0;
+	for (size_t i = 0; i < DEPTH && k + DEPTH + i < p->k; i++) /* the rows that come next */
+		for (size_t line = 0; line < count * item; line += CKPT_NN_LINE)
+			__builtin_prefetch(at(p->w, k + DEPTH + i, first) + line, 0, 2);
+	if (!ready) {
+		ld = (count + NB - 1) / NB * NB;
+		memset(copy, 0, DEPTH * ld * sizeof *copy);
+		for (size_t i = 0; i < depth; i++) kernels->widen(p->w->dtype, rows + i * p->n * item, copy + i * ld, count);
+	}
+	for (uint64_t i = 0; i < p->m; i++) memcpy(x + i * DEPTH, (const float *)p->x + i * p->k + k, depth * sizeof *x);
+	kernels->outer((size_t)p->m, (count + NB - 1) / NB, x, ready ? (const float *)(const void *)rows : copy, ld, sums);
+}
+
+/* Each thread owns a run of outputs; their sums [outputs / 32][m][32] stay in its cache while the rows of W pass by. */
 static bool few_rows_in_out(ckpt_nn *nn, const ckpt_nn_product *p, ckpt_error *err)
 {
-	uint64_t panels = (p->n + NB - 1) / NB, blocks = (p->m + MB - 1) / MB;
-	float *x = ckpt_nn_reserve(&nn->shared, (size_t)(blocks * MB * p->k) * sizeof(float), err);
-	float *sums = x ? ckpt_nn_reserve(&nn->own, (size_t)(panels * blocks * MB * NB) * sizeof(float), err) : NULL;
+	uint64_t panels = (p->n + NB - 1) / NB;
+	float *sums = ckpt_nn_reserve(&nn->own, (size_t)(panels * p->m * NB) * sizeof(float), err);
 	if (!sums) return false;
-	for (uint64_t i = 0; i < blocks; i++)
-		pack_rows(nn->kernels, (const char *)((const float *)p->x + i * MB * p->k), CKPT_F32, p->k,
-		          p->m - i * MB < MB ? (size_t)(p->m - i * MB) : MB, MB, p->k, x + i * MB * p->k);
 	int threads = (uint64_t)nn->threads < panels ? nn->threads : (int)panels;
 #pragma omp parallel for schedule(static) num_threads(threads)
 	for (int t = 0; t < threads; t++) {
 		uint64_t from = panels * (uint64_t)t / (uint64_t)threads, to = panels * (uint64_t)(t + 1) / (uint64_t)threads;
-		memset(sums + from * blocks * MB * NB, 0, (size_t)((to - from) * blocks * MB * NB) * sizeof *sums);
-		for (uint64_t k0 = 0; k0 < p->k; k0 += OUTER_K) {
-			size_t k = p->k - k0 < OUTER_K ? (size_t)(p->k - k0) : OUTER_K;
-			for (uint64_t j = from; j < to; j++) {
-				float w[OUTER_K * NB], c[MB * NB];
-				size_t have = p->n - j * NB < NB ? (size_t)(p->n - j * NB) : NB;
-				pack_columns(nn->kernels, p->w, j * NB, have, k0, k, w);
-				for (uint64_t i = 0; i < blocks; i++) {
-					float *s = sums + (j * blocks + i) * MB * NB;
-					nn->kernels->tile(MB, k, x + i * MB * p->k + k0 * MB, w, NB, c, NULL);
-					for (size_t e = 0; e < MB * NB; e++) s[e] += c[e];
-				}
-			}
-		}
+		uint64_t end = to * NB < p->n ? to * NB : p->n;
+		memset(sums + from * p->m * NB, 0, (size_t)((to - from) * p->m * NB) * sizeof *sums);
+		for (uint64_t k = 0; k < p->k; k += CKPT_NN_DEPTH)
+			for (uint64_t j = from * NB; j < end; j += OUTER_N)
+				outer_strip(nn->kernels, p, k, p->k - k < CKPT_NN_DEPTH ? (size_t)(p->k - k) : CKPT_NN_DEPTH, j,
+				            end - j < OUTER_N ? (size_t)(end - j) : OUTER_N, sums + j * p->m);
 		for (uint64_t j = from; j < to; j++) {
-			float buffer[NB];
+			float bias[NB];
 			size_t count = p->n - j * NB < NB ? (size_t)(p->n - j * NB) : NB;
-			finish(nn->kernels, p, 0, (size_t)p->m, j * NB, count, bias_of(nn->kernels, p, j * NB, count, buffer),
-			       sums + j * blocks * MB * NB);
+			finish(nn->kernels, p, 0, (size_t)p->m, j * NB, count, bias_of(nn->kernels, p, j * NB, count, bias), sums + j * p->m * NB);
 		}
 	}
 	return true;
 }
 
-bool ckpt_nn_linear_f32(ckpt_nn *nn, const ckpt_nn_product *p, ckpt_error *err)
+bool ckpt_nn_linears_f32(ckpt_nn *nn, size_t count, const ckpt_nn_product *products, ckpt_error *err)
 {
-	if (p->m == 0 || p->n == 0) return true;
-	if (p->m > (p->in_out ? FEW_IN_OUT : FEW)) return many_rows(nn, p, err);
-	if (p->in_out) return few_rows_in_out(nn, p, err);
-	few_rows(nn, p);
+	const ckpt_nn_product *p = products;
+	if (count == 0 || p->m == 0) return true;
+	if (p->m > (p->in_out ? FEW_IN_OUT : FEW)) return many_rows(nn, count, products, err);
+	if (!p->in_out) {
+		few_rows(nn, count, products);
+		return true;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (products[i].n > 0 && !few_rows_in_out(nn, &products[i], err)) return false;
 	return true;
 }

@@ -9,6 +9,8 @@
 
 /* Elements below which starting threads costs more than it brings. */
 enum { ALONE = 1 << 14, SPAN = 1 << 12 };
+/* Products of one x that are computed together. */
+enum { TOGETHER = 4 };
 
 static bool wide(const ckpt_nn *nn)
 {
@@ -20,13 +22,21 @@ bool ckpt_nn_linear(ckpt_nn *nn, uint64_t m, const void *x, const ckpt_nn_weight
 {
 	uint64_t n = in_out ? w->cols : w->rows, k = in_out ? w->rows : w->cols;
 	ckpt_nn_product p = {m, n, k, x, w, bias, in_out, act, residual, y};
-	return wide(nn) ? ckpt_nn_linear_f64(nn, &p, err) : ckpt_nn_linear_f32(nn, &p, err);
+	return wide(nn) ? ckpt_nn_linear_f64(nn, &p, err) : ckpt_nn_linears_f32(nn, 1, &p, err);
 }
 
 bool ckpt_nn_linears(ckpt_nn *nn, uint64_t m, const void *x, size_t count, const ckpt_nn_output *outputs, ckpt_error *err)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!ckpt_nn_linear(nn, m, x, outputs[i].w, false, outputs[i].bias, CKPT_ACT_NONE, NULL, outputs[i].y, err)) return false;
+	ckpt_nn_product products[TOGETHER];
+	for (size_t i = 0, n; i < count; i += n) {
+		n = count - i < TOGETHER ? count - i : TOGETHER;
+		for (size_t j = 0; j < n; j++) {
+			const ckpt_nn_output *o = &outputs[i + j];
+			products[j] = (ckpt_nn_product){m, o->w->rows, o->w->cols, x, o->w, o->bias, false, CKPT_ACT_NONE, NULL, o->y};
+			if (wide(nn) && !ckpt_nn_linear_f64(nn, &products[j], err)) return false;
+		}
+		if (!wide(nn) && !ckpt_nn_linears_f32(nn, n, products, err)) return false;
+	}
 	return true;
 }
 
