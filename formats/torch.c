@@ -162,28 +162,31 @@ static bool read_byteorder(reader *r, ckpt_error *err)
 
 /* ---- storages ---- */
 
-/* Storages and their records are in one order as a rule, so that the next record is the one that is wanted. */
-static const ckpt_zip_entry *storage_record(reader *r, const char *key, size_t length)
+/* Storages and their records are in one order as a rule, so that the next record is the one that is wanted. *out is NULL,
+ * and success, when there is none. */
+static bool storage_record(reader *r, const char *key, size_t length, const ckpt_zip_entry **out, ckpt_error *err)
 {
 	const ckpt_zip_entry *e = r->next < ckpt_zip_count(r->zip) ? ckpt_zip_at(r->zip, r->next) : NULL;
 	bool next = e && e->name_length == r->folder + 5 + length && memcmp(e->name + r->folder, "data/", 5) == 0 &&
 	            memcmp(e->name + r->folder + 5, key, length) == 0;
 	if (!next) {
 		char *name = malloc(5 + length);
-		if (!name) return NULL;
+		if (!name) return ckpt_fail_nomem(err);
 		memcpy(name, "data/", 5);
 		memcpy(name + 5, key, length);
 		e = record(r, name, 5 + length);
 		free(name);
 	}
 	if (e) r->next = ckpt_zip_index(r->zip, e) + 1;
-	return e;
+	*out = e;
+	return true;
 }
 
 static bool storage_source(reader *r, size_t i, ckpt_error *err)
 {
 	const ckpt_torch_storage *s = ckpt_torch_storage_at(r->torch, i);
-	const ckpt_zip_entry *e = storage_record(r, s->key, s->key_length);
+	const ckpt_zip_entry *e = NULL;
+	if (!storage_record(r, s->key, s->key_length, &e, err)) return false;
 	if (!e)
 		return ckpt_fail(err, CKPT_E_FORMAT,
 		                 "its storage, record data/%.200s of %llu bytes, is missing from the archive", s->key,

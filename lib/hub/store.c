@@ -78,7 +78,7 @@ static bool read_blobs(ckpt_store_repo *r, ckpt_error *err)
 	}
 	if (tree) fts_close(tree);
 	free(path);
-	if (r->blob_count) qsort(r->blobs, r->blob_count, sizeof *r->blobs, by_name);
+	if (ok && r->blob_count) qsort(r->blobs, r->blob_count, sizeof *r->blobs, by_name);
 	return ok;
 }
 
@@ -122,8 +122,10 @@ static bool read_snapshots(ckpt_store_repo *r, ckpt_error *err)
 	size_t revision = SIZE_MAX;
 	for (FTSENT *e; ok && tree && (e = fts_read(tree));) {
 		if (e->fts_level == 1 && e->fts_info == FTS_D) {
-			revision = strlen(e->fts_name) == 40 && ckpt_hub_is_hash(e->fts_name) ? revision_of(r, e->fts_name, err) : SIZE_MAX;
-			if (revision == SIZE_MAX) fts_set(tree, e, FTS_SKIP);
+			bool is_commit = strlen(e->fts_name) == 40 && ckpt_hub_is_hash(e->fts_name);
+			revision = is_commit ? revision_of(r, e->fts_name, err) : SIZE_MAX;
+			ok = !is_commit || revision != SIZE_MAX;
+			if (!is_commit) fts_set(tree, e, FTS_SKIP);
 		} else if (e->fts_level > 1 && revision != SIZE_MAX &&
 		           (e->fts_info == FTS_F || e->fts_info == FTS_SL || e->fts_info == FTS_SLNONE)) {
 			ok = read_file(r, e, revision, e->fts_path + strlen(path) + 42, err);
@@ -158,8 +160,9 @@ static bool read_refs(ckpt_store_repo *r, ckpt_error *err)
 	if (tree) fts_close(tree);
 	free(path);
 	ok = ok && ckpt_buffer_ok(&names, err);
-	r->refs = names.data ? names.data : strdup("");
-	return ok && r->refs;
+	if (!ok) ckpt_buffer_free(&names);
+	r->refs = names.data;
+	return ok;
 }
 
 /* "models--org--name" -> "org/name"; NULL in name, and success, for another folder. */

@@ -218,7 +218,12 @@ static int highest_code(const char *line)
 
 /* What a pull that was stopped keeps so that the next one goes on from there. */
 static bool is_partial(const char *path) { return ends_in(path, ".ckpt.incomplete"); }
-static bool is_temporary(const char *path) { return strstr(path, "/.ckpt-") || ends_in(path, ".tmp"); }
+static bool is_temporary(const char *path)
+{
+	return strstr(path, "/.ckpt-") || ends_in(path, ".tmp") || ends_in(path, ".link");
+}
+/* A whole blob that is named by its hash and was not moved to its file: the next pull takes it from there. */
+static bool is_blob(const char *line, const char *path) { return strstr(line, "HF_HUB_DISABLE_SYMLINKS=1") && strstr(path, "/blobs/"); }
 
 /* Lines that are no remarks. */
 static int sentences(const char *text)
@@ -248,7 +253,7 @@ static void check(const char *line, const fault *f, const outcome *o, const outc
 		complete += is_new;
 		if (is_new || holds(old, after.files[i].path, after.files[i].hash)) continue;
 		if (killed && is_temporary(after.files[i].path)) continue; /* nobody can tidy up after that */
-		if (o->code != good->code && is_partial(after.files[i].path)) continue;
+		if (o->code != good->code && (is_partial(after.files[i].path) || is_blob(line, after.files[i].path))) continue;
 		tell(line, f, after.files[i].path, o);
 	}
 	if (!o->signal && o->code == good->code && good->code == 0 && complete != whole->count) tell(line, f, "success, and an output is missing", o);
