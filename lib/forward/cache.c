@@ -65,7 +65,8 @@ static bool check_size(ckpt_forward *f, uint64_t count, uint64_t layers)
 	bool fits = ckpt_mul_u64(count, 2 * ckpt_nn_item(f->nn), &all) && ckpt_mul_u64(all, layers, &all) && ckpt_add_u64(all, c->bytes, &all);
 	if (fits && all <= c->most && all <= SIZE_MAX) return true;
 	return ckpt_fail(f->err, CKPT_E_LIMIT,
-	                 "the key/value cache of %llu layers and %llu positions takes %llu bytes, the limit cache-bytes is %llu",
+	                 "the key/value cache of %llu layers and %llu positions takes %llu bytes and exceeds the limit of %llu "
+	                 "(raise it with --limit cache-bytes=N)",
 	                 (unsigned long long)c->count, (unsigned long long)c->room, (unsigned long long)(fits ? all : UINT64_MAX),
 	                 (unsigned long long)c->most);
 }

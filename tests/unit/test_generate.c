@@ -159,7 +159,7 @@ static void what_cannot_go_on_is_refused(void)
 		CU_ASSERT_FATAL(f != NULL);
 		/* 2 layers, 8 numbers a key, 7 positions */
 		check_refusal(f, &(ckpt_generate_options){.count = 4, .first = -1, .last = -1, .cache_bytes = 895}, 3,
-		              "takes 896 bytes, the limit cache-bytes is 895");
+		              "takes 896 bytes and exceeds the limit of 895 (raise it with --limit cache-bytes=N)");
 		check_refusal(f, &(ckpt_generate_options){.count = UINT64_MAX, .first = -1, .last = -1, .cache_bytes = GIB}, 3, "are taken");
 		check_refusal(f, &(ckpt_generate_options){.count = 4, .first = -1, .last = -1, .cache_bytes = GIB}, 0, "are taken");
 		check_refusal(f, &(ckpt_generate_options){.count = 4, .first = -1, .last = -1, .cache_bytes = GIB}, 18, "at most 17");
