@@ -1,6 +1,7 @@
 /* replay.c -- runs fuzz targets over files, without libFuzzer; and makes seeds
  *
- *   replay FOLDER            each file of FOLDER/TARGET through that target; TAP; the files in FOLDER itself through all
+ *   replay FOLDER [TARGET]...  each file of FOLDER/TARGET through that target; TAP; the files in FOLDER itself through all; or
+ *                            through the named targets alone
  *   replay --targets         the names of the targets
  *   replay --seeds FILE OUT  FILE into the seeds of OUT/TARGET where it is of use; records of an archive one by one
  */
@@ -82,6 +83,7 @@ static int seeds(const char *path, const char *out)
 	}
 	if (length > 2 && memcmp(data, "PK", 2) == 0) spill(out, "zip", base, data, length);
 	if (length > 2 && data[0] == 0x80) spill(out, "pickle", base, data, length);
+	if (length > 21 && memcmp(data, "\x80\2\x8a\x0a\x6c\xfc\x9c\x46", 8) == 0) spill(out, "legacy", base, data + 21, length - 21);
 	if (ends(path, n, ".npy")) spill(out, "npy", base, data, length);
 	if (ends(path, n, ".safetensors") && length > 8) {
 		spill(out, "model", base, data, length);
@@ -132,9 +134,12 @@ int main(int argc, char **argv)
 	if (argc == 4 && strcmp(argv[1], "--seeds") == 0) return seeds(argv[2], argv[3]);
 	const char *source = getenv("CKPT_SRCDIR");
 	snprintf(path, sizeof path, "%s/tests/fuzz/corpus", source ? source : ".");
-	const char *folder = argc == 2 ? argv[1] : path;
+	const char *folder = argc >= 2 ? argv[1] : path;
 	for (const fuzz_target *t = fuzz_targets; t->name; t++) {
 		char own[4200];
+		bool wanted = argc < 3;
+		for (int i = 2; i < argc; i++) wanted = wanted || strcmp(argv[i], t->name) == 0;
+		if (!wanted) continue;
 		snprintf(own, sizeof own, "%s/%s", folder, t->name);
 		size_t count = run_folder(t, own) + run_folder(t, folder);
 		printf("%sok %d - %s: %zu files\n", count ? "" : "not ", ++n, t->name, count);

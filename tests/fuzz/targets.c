@@ -131,6 +131,23 @@ static void run_save(const uint8_t *data, size_t length)
 	close(fd);
 }
 
+/* The stream of torch before 1.6, behind its magic number and version: machine, object, keys, data. */
+static void run_legacy(const uint8_t *data, size_t length)
+{
+	static const uint8_t head[] = {0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.', 0x80, 2, 'M', 0xe9, 3, '.'};
+	char path[64];
+	uint8_t *all = malloc(sizeof head + length);
+	must(all != NULL, "there is memory for the input");
+	memcpy(all, head, sizeof head);
+	if (length) memcpy(all + sizeof head, data, length);
+	int fd = as_file(all, sizeof head + length, path);
+	ckpt_checkpoint *cp = open_as(path, "torch-legacy");
+	if (cp) touch(cp);
+	ckpt_checkpoint_free(cp);
+	free(all);
+	close(fd);
+}
+
 /* An index beside two shards that are there. */
 static void run_index(const uint8_t *data, size_t length)
 {
@@ -458,6 +475,7 @@ const fuzz_target fuzz_targets[] = {
 	{"zip", FUZZ_FILE, run_zip},     {"pickle", FUZZ_PLAIN, run_pickle}, {"json", FUZZ_PLAIN, run_json},
 	{"npy", FUZZ_PLAIN, run_npy},    {"config", FUZZ_PLAIN, run_config}, {"index", FUZZ_PLAIN, run_index},
 	{"model", FUZZ_FILE, run_model}, {"hub", FUZZ_PLAIN, run_hub},      {"tokenizer", FUZZ_PLAIN, run_tokenizer}, {"text", FUZZ_PLAIN, run_text},
+	{"legacy", FUZZ_PLAIN, run_legacy},
 	{0}};
 
 const fuzz_target *fuzz_find(const char *name)

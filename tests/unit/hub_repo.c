@@ -39,22 +39,22 @@ static void serve(unit_server *http, int client, int number, const char *request
 	} else {
 		const char *range = strstr(request, "Range: bytes=");
 		if (range) sscanf(range, "Range: bytes=%llu-", &from);
+		pthread_mutex_lock(&r->lock);
 		if (r->gets < HUB_GETS) {
 			r->from[r->gets] = from;
 			r->ranged[r->gets] = range;
 		}
 		r->gets++;
-		if (r->faults && *r->faults)
-			(*r->faults++)(r, client, from);
-		else
-			hub_repo_well(r, client, from);
+		hub_fault fault = r->faults && *r->faults ? *r->faults++ : hub_repo_well;
+		pthread_mutex_unlock(&r->lock);
+		fault(r, client, from);
 	}
 }
 
 void hub_repo_start(hub_repo *r)
 {
 	uint8_t digest[32];
-	*r = (hub_repo){0};
+	*r = (hub_repo){.lock = PTHREAD_MUTEX_INITIALIZER};
 	for (size_t i = 0; i < HUB_SIZE; i++) r->data[i] = (unsigned char)(i * 2654435761u >> 13);
 	ckpt_sha256 *h = ckpt_sha256_new(NULL);
 	CU_ASSERT_FATAL(h && ckpt_sha256_update(h, r->data, HUB_SIZE, NULL) && ckpt_sha256_final(h, digest, NULL));
@@ -98,8 +98,10 @@ hub_outcome hub_repo_pull_with(const char *folder, hub_repo *r, const hub_fault 
 	const watch w = {&out, stop};
 	ckpt_error err = {0};
 	ckpt_hub_result result = {0};
+	pthread_mutex_lock(&r->lock);
 	r->faults = faults;
 	r->gets = 0;
+	pthread_mutex_unlock(&r->lock);
 	const ckpt_hub_options options = {.cache_dir = folder, .endpoint = r->http.url, .token = "hf_secret", .retry_ms = 1,
 	                                  .note = hub_repo_note, .note_user = &out, .progress = progress,
 	                                  .user = (void *)(uintptr_t)&w};

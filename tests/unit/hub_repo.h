@@ -1,6 +1,7 @@
 /* hub_repo.h -- a repository of one file on a Hub of its own, whose server does what a test tells it; pulling it, and what may be left */
 #ifndef CKPT_UNIT_HUB_REPO_H
 #define CKPT_UNIT_HUB_REPO_H
+#include <pthread.h>
 #include <stdint.h>
 #include "../../lib/hub/inner.h"
 #include "server.h"
@@ -21,6 +22,7 @@ struct hub_repo {
 	char hash[65];
 	const hub_fault *faults;      /* one for each request of the file up to a NULL: all is well from there on */
 	const hub_fault *list_faults; /* the same for the list of files */
+	pthread_mutex_t lock; /* of what follows and of faults, which the server's thread changes too */
 	int gets;                     /* requests of the file, with where they begin */
 	uint64_t from[HUB_GETS];
 	bool ranged[HUB_GETS];
