@@ -352,6 +352,9 @@ static bool finish_hop(exchange *x, CURLcode result, bool *complete, ckpt_error 
 	if (x->stopped) return false;
 	if (x->flooded)
 		return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_LIMIT, "the server sends more than %d bytes of headers", HEADERS_MOST);
+	if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE) /* as it will be next time */
+		return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_IO, "%.200s is not trusted (certificates: SSL_CERT_FILE, SSL_CERT_DIR): %s",
+		                     x->url, *x->trouble ? x->trouble : curl_easy_strerror(result));
 	/* The body of an error page may have been given up; its status is what counts. */
 	a->cut = result != CURLE_OK && (a->status < 300 || a->status > 599);
 	if (a->cut) snprintf(a->trouble, sizeof a->trouble, "%.*s", 250, *x->trouble ? x->trouble : curl_easy_strerror(result));

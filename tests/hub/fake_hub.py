@@ -2,8 +2,9 @@
 """Serves repositories from memory, for ckpt and for the real huggingface_hub client; keeps a log of requests.
 
 FakeHub(files) with {repo: {path: bytes}}. `lfs` says which paths redirect to the CDN. Faults: hub.fault[path] is a list of
-names, one taken for each GET of the CDN: cut, stall, wrong, short, long, ignore, forbid, busy, limit, gzip, loop, elsewhere; other: of another
-file by its ETag (with hub.stamps).
+names, one taken for each GET of the CDN: cut, stall, drip, slow, wrong, short, long, ignore, forbid, busy, limit, gzip, loop, elsewhere; other: of another
+file by its ETag (with hub.stamps). hub.ranges = False: the CDN knows no ranges. hub.private: a repository that is not there without the
+token. moved={old: new}: relative redirects, as for a renamed repository. tls: an ssl.SSLContext, for https.
 """
 import hashlib
 import http.server
@@ -18,8 +19,9 @@ def git_sha1(data):
 
 
 class FakeHub:
-    def __init__(self, repos, commit="c0ffee" + "0" * 34, token=None):
-        self.repos, self.commit, self.token = repos, commit, token
+    def __init__(self, repos, commit="c0ffee" + "0" * 34, token=None, moved=(), tls=None):
+        self.repos, self.commit, self.token, self.tls = repos, commit, token, tls
+        self.moved, self.private, self.ranges = dict(moved), False, True
         self.log, self.fault, self.api = [], {}, {}
         self.stamps = False  # the CDN gives an ETag
         self.servers = []
@@ -29,9 +31,12 @@ class FakeHub:
     def _listen(self, handler):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
+        if self.tls:
+            server.socket = self.tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            server.handle_error = lambda *a: None  # clients that do not trust us hang up
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{server.server_port}"
 
     def close(self):
         for server in self.servers:
@@ -80,6 +85,10 @@ class FakeHub:
             def do_GET(self):
                 fake.log.append(("hub", self.command, self.path, dict(self.headers)))
                 path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
+                for old, new in fake.moved.items():
+                    for start in ("/api/models/", "/"):
+                        if path.startswith(f"{start}{old}/"):
+                            return self.answer(307, b"moved", Location=start + new + self.path[len(start + old):])
                 for start, (status, body, headers) in fake.api.items():
                     if path.startswith(start):
                         return self.answer(status, body, **headers)
@@ -103,7 +112,7 @@ class FakeHub:
             def allowed(self):
                 if not fake.token or self.headers.get("Authorization") == "Bearer " + fake.token:
                     return True
-                self.error(401, "GatedRepo")
+                self.error(401, "RepoNotFound" if fake.private else "GatedRepo")
                 return False
 
             def api(self, path):
@@ -116,12 +125,12 @@ class FakeHub:
                 if rest in ("", "/revision/main", "/revision/" + fake.commit):
                     siblings = [{"rfilename": p} for p in files]
                     return self.answer(200, json.dumps({"id": repo, "sha": fake.commit, "siblings": siblings}).encode())
-                if rest.startswith("/tree/"):
+                if rest.partition("?")[0] in ("/tree/main", "/tree/" + fake.commit):
                     entries = [fake.entry(p, d) for p, d in files.items()]
                     half = len(entries) // 2
                     if "cursor=2" in self.path:
                         return self.answer(200, json.dumps(entries[half:]).encode())
-                    link = f'<{fake.hub}{self.path}&cursor=2>; rel="next"'
+                    link = f'<{fake.hub.split(":")[0]}://{self.headers["Host"]}{self.path}&cursor=2>; rel="next"'
                     return self.answer(200, json.dumps(entries[:half]).encode(), Link=link)
                 self.error(404, "RevisionNotFound")
 
@@ -183,7 +192,8 @@ class FakeHub:
                     return self.start(302, 0, Location=self.path)
                 if fault == "file":
                     return self.start(302, 0, Location="file:///etc/passwd")
-                if fault == "ignore":
+                ignored = fault == "ignore" or not fake.ranges
+                if ignored:
                     first, last = 0, len(data) - 1
                 body = data[first:last + 1]
                 if fault == "wrong":
@@ -193,7 +203,7 @@ class FakeHub:
                 if fault == "long":
                     body += b"x"
                 more = {"Content_Encoding": "gzip"} if fault == "gzip" else {}
-                part = "Range" in self.headers and fault != "ignore"
+                part = "Range" in self.headers and not ignored
                 if part:
                     more["Content_Range"] = f"bytes {first}-{last}/{len(data)}"
                 if fake.stamps:
@@ -210,10 +220,10 @@ class FakeHub:
                         self.wfile.flush()
                         time.sleep(6)
                         self.close_connection = True
-                    elif fault == "drip":
+                    elif fault in ("drip", "slow"):
                         for i in range(0, len(body), max(1, len(body) // 50)):
                             self.wfile.write(body[i:i + max(1, len(body) // 50)])
-                            time.sleep(0.05)
+                            time.sleep(0.05 if fault == "drip" else 0.005)
                     else:
                         self.wfile.write(body)
                 except OSError:
