@@ -36,5 +36,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
 {
-	return chosen()->shape == FUZZ_FILE ? fuzz_mutate_file(data, size, max, seed, LLVMFuzzerMutate) : LLVMFuzzerMutate(data, size, max);
+	switch (chosen()->shape) {
+	case FUZZ_FILE: return fuzz_mutate_file(data, size, max, seed, LLVMFuzzerMutate);
+	case FUZZ_PICKLE: return fuzz_mutate_pickle(data, size, max, seed, LLVMFuzzerMutate);
+	case FUZZ_NPY: return fuzz_mutate_npy(data, size, max, seed, LLVMFuzzerMutate);
+	case FUZZ_PLAIN: break;
+	}
+	return LLVMFuzzerMutate(data, size, max);
 }

@@ -5,7 +5,12 @@
 #include <stdint.h>
 
 /* What a mutation may repair afterwards, so that it gets past the first check. */
-typedef enum fuzz_shape { FUZZ_PLAIN, FUZZ_FILE /* safetensors or zip, when it looks like it */ } fuzz_shape;
+typedef enum fuzz_shape {
+	FUZZ_PLAIN,
+	FUZZ_FILE, /* safetensors, zip or tar, when it looks like one */
+	FUZZ_PICKLE,
+	FUZZ_NPY
+} fuzz_shape;
 
 typedef struct fuzz_target {
 	const char *name;
@@ -17,7 +22,14 @@ typedef struct fuzz_target {
 extern const fuzz_target fuzz_targets[]; /* ends in {0} */
 const fuzz_target *fuzz_find(const char *name);
 
-/* Mutates in place and repairs: the length prefix of a safetensors file, CRC, sizes and offsets of a zip archive. */
-size_t fuzz_mutate_file(uint8_t *data, size_t size, size_t max, unsigned seed,
-                        size_t (*mutate)(uint8_t *, size_t, size_t));
+typedef size_t (*fuzz_mutate)(uint8_t *data, size_t size, size_t max);
+/* Each mutates in place, with `mutate` for bytes that have no shape, and gives the new size. */
+/* Repairs the length prefix of a safetensors file, and CRC, sizes and offsets of a zip archive. */
+size_t fuzz_mutate_file(uint8_t *data, size_t size, size_t max, unsigned seed, fuzz_mutate mutate);
+/* Drops, doubles, moves, adds or changes whole opcodes. */
+size_t fuzz_mutate_pickle(uint8_t *data, size_t size, size_t max, unsigned seed, fuzz_mutate mutate);
+/* Repairs the length of the header. */
+size_t fuzz_mutate_npy(uint8_t *data, size_t size, size_t max, unsigned seed, fuzz_mutate mutate);
+/* Repairs size and checksum of the member that it changes; 0 when it is no tar. */
+size_t fuzz_mutate_tar(uint8_t *data, size_t size, size_t max, unsigned seed, fuzz_mutate mutate);
 #endif

@@ -83,8 +83,14 @@ static size_t build(const record *r, size_t n, uint8_t *data, size_t max)
 	return o.length;
 }
 
+static bool ends_in(const record *r, const char *suffix)
+{
+	size_t n = strlen(suffix);
+	return r->name_length >= n && memcmp(r->name + r->name_length - n, suffix, n) == 0;
+}
+
 /* Changes one record (its data, now and then its name), drops one or doubles one. 0: it is no archive. */
-static size_t mutate_zip(uint8_t *data, size_t size, size_t max, unsigned seed, size_t (*mutate)(uint8_t *, size_t, size_t))
+static size_t mutate_zip(uint8_t *data, size_t size, size_t max, unsigned seed, fuzz_mutate mutate)
 {
 	record r[RECORDS];
 	size_t n = list(data, size, r), result = 0;
@@ -102,7 +108,10 @@ static size_t mutate_zip(uint8_t *data, size_t size, size_t max, unsigned seed, 
 			r[n++] = *x;
 		} else if (length <= room) {
 			memcpy(scratch, from, length);
-			length = mutate(scratch, length, name && room > 300 ? 300 : room);
+			if (name) length = mutate(scratch, length, room > 300 ? 300 : room);
+			else if (ends_in(x, ".pkl")) length = fuzz_mutate_pickle(scratch, length, room, seed / 16, mutate);
+			else if (ends_in(x, ".npy")) length = fuzz_mutate_npy(scratch, length, room, seed / 16, mutate);
+			else length = mutate(scratch, length, room);
 			if (name) x->name = scratch, x->name_length = length;
 			else x->data = scratch, x->length = length;
 			if (!name && x->method == 0) x->size = (uint32_t)length, x->crc = (uint32_t)crc32(0, scratch, (uInt)length);
@@ -116,7 +125,7 @@ static size_t mutate_zip(uint8_t *data, size_t size, size_t max, unsigned seed, 
 }
 
 /* Changes the header and states its new length; 0: it is no such file. */
-static size_t mutate_header(uint8_t *data, size_t size, size_t max, size_t (*mutate)(uint8_t *, size_t, size_t))
+static size_t mutate_header(uint8_t *data, size_t size, size_t max, fuzz_mutate mutate)
 {
 	if (size < 10 || data[8] != '{' || get(data + 4, 4) != 0) return 0;
 	size_t length = get(data, 4), tail = 0;
@@ -132,10 +141,11 @@ static size_t mutate_header(uint8_t *data, size_t size, size_t max, size_t (*mut
 	return 8 + length + tail;
 }
 
-size_t fuzz_mutate_file(uint8_t *data, size_t size, size_t max, unsigned seed, size_t (*mutate)(uint8_t *, size_t, size_t))
+size_t fuzz_mutate_file(uint8_t *data, size_t size, size_t max, unsigned seed, fuzz_mutate mutate)
 {
 	size_t n = 0;
 	if (seed % 4 != 0) n = mutate_zip(data, size, max, seed / 4, mutate);
 	if (n == 0 && seed % 4 != 0) n = mutate_header(data, size, max, mutate);
+	if (n == 0 && seed % 4 != 0) n = fuzz_mutate_tar(data, size, max, seed / 4, mutate);
 	return n ? n : mutate(data, size, max);
 }

@@ -472,10 +472,10 @@ static void run_text(const uint8_t *data, size_t length)
 
 const fuzz_target fuzz_targets[] = {
 	{"open", FUZZ_FILE, run_open},   {"save", FUZZ_FILE, run_save},     {"scan", FUZZ_FILE, run_scan},
-	{"zip", FUZZ_FILE, run_zip},     {"pickle", FUZZ_PLAIN, run_pickle}, {"json", FUZZ_PLAIN, run_json},
-	{"npy", FUZZ_PLAIN, run_npy},    {"config", FUZZ_PLAIN, run_config}, {"index", FUZZ_PLAIN, run_index},
+	{"zip", FUZZ_FILE, run_zip},     {"pickle", FUZZ_PICKLE, run_pickle}, {"json", FUZZ_PLAIN, run_json},
+	{"npy", FUZZ_NPY, run_npy},    {"config", FUZZ_PLAIN, run_config}, {"index", FUZZ_PLAIN, run_index},
 	{"model", FUZZ_FILE, run_model}, {"hub", FUZZ_PLAIN, run_hub},      {"tokenizer", FUZZ_PLAIN, run_tokenizer}, {"text", FUZZ_PLAIN, run_text},
-	{"legacy", FUZZ_PLAIN, run_legacy},
+	{"legacy", FUZZ_PICKLE, run_legacy},
 	{0}};
 
 const fuzz_target *fuzz_find(const char *name)
