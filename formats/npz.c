@@ -100,7 +100,7 @@ static bool check_member(reader *r, ckpt_error *err)
 }
 
 /* The first bytes of a deflated member. minizip, when it gets no memory for zlib, loses what it has. */
-static bool inflate_head(reader *r, size_t length, void *destination, ckpt_error *err)
+static bool inflate_head(reader *r, uint64_t data, size_t length, void *destination, ckpt_error *err)
 {
 	const ckpt_zip_entry *e = r->entry;
 	uint8_t packed[4096];
@@ -111,7 +111,7 @@ static bool inflate_head(reader *r, size_t length, void *destination, ckpt_error
 	for (uint64_t at = 0; readable && status == Z_OK && z.avail_out && at < e->packed;) {
 		const uint64_t left = e->packed - at;
 		const size_t n = left < sizeof packed ? (size_t)left : sizeof packed;
-		readable = ckpt_file_read(r->context->file, e->data + at, n, packed, err);
+		readable = ckpt_file_read(r->context->file, data + at, n, packed, err);
 		if (!readable) break;
 		at += n;
 		z.next_in = packed;
@@ -128,14 +128,16 @@ static bool read_head(void *from, size_t length, void *destination, ckpt_error *
 {
 	reader *r = from;
 	const ckpt_zip_entry *e = r->entry;
-	if (e->method == CKPT_ZIP_STORED) return ckpt_file_read(r->context->file, e->data, length, destination, err);
+	uint64_t data;
+	if (!ckpt_zip_data(r->zip, e, &data, err)) return false;
+	if (e->method == CKPT_ZIP_STORED) return ckpt_file_read(r->context->file, data, length, destination, err);
 	if (r->blind)
 		return ckpt_fail(
 		    err, CKPT_E_UNSUPPORTED,
 			"a deflated member of %llu bytes at offset %llu is beyond 4 GiB, where minizip reads none "
 			"(numpy.savez stores them, which is fine)",
 		    (unsigned long long)e->size, (unsigned long long)e->at);
-	return inflate_head(r, length, destination, err);
+	return inflate_head(r, data, length, destination, err);
 }
 
 /* The CRC that the data should have follows from that of the member and that of the header in front of them. */

@@ -65,6 +65,9 @@ const ckpt_zip_entry *ckpt_zip_find(const ckpt_zip *z, const char *name, size_t 
 /* Position in the directory. */
 size_t ckpt_zip_index(const ckpt_zip *z, const ckpt_zip_entry *e);
 
+/* Where the record's bytes begin in the file. In an archive elsewhere its local header is read for it. */
+bool ckpt_zip_data(const ckpt_zip *z, const ckpt_zip_entry *e, uint64_t *data, ckpt_error *err);
+
 /* A whole record in memory: mapped when it is stored, on the heap when it was deflated. */
 typedef struct ckpt_zip_bytes {
 	const uint8_t *data;

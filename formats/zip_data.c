@@ -146,6 +146,14 @@ static bool usable(const ckpt_zip *z, const ckpt_zip_entry *e, ckpt_error *err)
 	return true;
 }
 
+bool ckpt_zip_data(const ckpt_zip *z, const ckpt_zip_entry *e, uint64_t *data, ckpt_error *err)
+{
+	ckpt_zip_entry located;
+	if (!ckpt_zip_locate(z, e, &located, err)) return false;
+	*data = located.data;
+	return true;
+}
+
 bool ckpt_zip_load(const ckpt_zip *z, const ckpt_zip_entry *entry, uint64_t most, const char *limit_name,
                    ckpt_zip_bytes *out, ckpt_error *err)
 {

@@ -162,6 +162,10 @@ static bool transfer(pull *p)
 {
 	size_t at = 0;
 	bool ok = ckpt_hub_make_folders(p->hub->cache, true, p->err) && ckpt_hub_tag(p->hub->cache, p->err) && check_space(p);
+	/* first, since Python calls a repository without snapshots corrupt */
+	char *snapshot = ok ? ckpt_hub_path(p->err, "%s/snapshots/%s", p->folder, p->out->commit) : NULL;
+	ok = snapshot && ckpt_hub_make_folders(snapshot, true, p->err);
+	free(snapshot);
 	for (size_t i = 0; ok && i < p->listing.count; i++) {
 		const ckpt_hub_entry *e = &p->listing.entries[i];
 		if (!e->chosen) continue;
