@@ -216,26 +216,47 @@ static ckpt_value *storage_of(const reader *r, int64_t key, ckpt_error *err)
 	return NULL;
 }
 
-/* A new storage of that class under that key, with its bytes at `at`. */
-static bool add_storage(reader *r, int64_t key, ckpt_value *class, uint64_t numel, uint64_t at, const member *m,
-                        uint64_t *end, ckpt_error *err)
+/* A new storage of that class under that key; its number and its bytes. It has no source yet. */
+static bool new_storage(reader *r, int64_t key, ckpt_value *class, uint64_t numel, size_t *i, uint64_t *bytes,
+                        ckpt_error *err)
 {
 	char text[24];
 	snprintf(text, sizeof text, "%" PRId64, key);
-	size_t i = ckpt_torch_storage_count(r->torch);
+	*i = ckpt_torch_storage_count(r->torch);
 	if (numel > INT64_MAX) return ckpt_fail(err, CKPT_E_FORMAT, "the numel of storage %s is negative", text);
 	ckpt_value *v = ckpt_torch_storage_value(r->torch, class, text, numel, err);
 	if (!v || !add_key(r, key, v, err)) return false;
-	uint64_t bytes = ckpt_torch_storage_at(r->torch, i)->bytes;
+	*bytes = ckpt_torch_storage_at(r->torch, *i)->bytes;
+	return true;
+}
+
+/* With its bytes at `at`. */
+static bool add_storage(reader *r, int64_t key, ckpt_value *class, uint64_t numel, uint64_t at, const member *m,
+                        uint64_t *end, ckpt_error *err)
+{
+	size_t i;
+	uint64_t bytes;
+	if (!new_storage(r, key, class, numel, &i, &bytes, err)) return false;
 	if (!ckpt_add_u64(at, bytes, end) || *end > m->at + m->size)
-		return ckpt_fail(err, CKPT_E_FORMAT, "storage %s is truncated: it needs %llu bytes, %llu are left",
-		                 text, (unsigned long long)bytes, (unsigned long long)(m->at + m->size - at));
+		return ckpt_fail(err, CKPT_E_FORMAT, "storage %" PRId64 " is truncated: it needs %llu bytes, %llu are left", key,
+		                 (unsigned long long)bytes, (unsigned long long)(m->at + m->size - at));
 	ckpt_source *source = ckpt_source_file(r->context->file, at, bytes, err);
 	return source && ckpt_torch_set_source(r->torch, i, source, false, err);
 }
 
+/* With the bytes of another one, from `offset` on. */
+static bool add_view(reader *r, int64_t key, ckpt_value *class, uint64_t numel, ckpt_source *of, uint64_t offset,
+                     ckpt_error *err)
+{
+	size_t i;
+	uint64_t bytes;
+	if (!new_storage(r, key, class, numel, &i, &bytes, err)) return false;
+	ckpt_source *source = ckpt_source_slice(of, offset, bytes, err);
+	return source && ckpt_torch_set_source(r->torch, i, source, false, err);
+}
+
 /* [(key, key of the storage, offset, elements), ...]: ranges of storages under keys of their own. */
-static bool read_views(reader *r, const ckpt_value *views, const member *m, ckpt_error *err)
+static bool read_views(reader *r, const ckpt_value *views, ckpt_error *err)
 {
 	if (views->kind != CKPT_VALUE_LIST)
 		return ckpt_fail(err, CKPT_E_FORMAT, "the storage views are no list, the type is %s",
@@ -250,17 +271,14 @@ static bool read_views(reader *r, const ckpt_value *views, const member *m, ckpt
 		const ckpt_value *base = storage_of(r, items[1]->u.integer, err);
 		if (!base) return false;
 		const ckpt_torch_storage *s = ckpt_torch_storage_at(r->torch, base->tensor);
-		uint64_t offset = (uint64_t)items[2]->u.integer, numel = (uint64_t)items[3]->u.integer, last, at, end;
-		ckpt_extent place;
+		uint64_t offset = (uint64_t)items[2]->u.integer, numel = (uint64_t)items[3]->u.integer, last;
 		if (!ckpt_add_u64(offset, numel, &last) || last > s->numel)
 			return ckpt_fail(err, CKPT_E_FORMAT,
 			                 "view %u of %llu elements at %llu runs past storage %s of %llu", i,
 			                 (unsigned long long)numel, (unsigned long long)offset, s->key,
 			                 (unsigned long long)s->numel);
-		if (!ckpt_source_extent(s->storage->source, &place))
-			return ckpt_fail(err, CKPT_E_FORMAT, "view %u has no place", i);
-		at = place.offset + offset * ckpt_dtype_get(s->dtype)->torch_bytes;
-		if (!add_storage(r, items[0]->u.integer, base->u.persid.id->u.list.items[1], numel, at, m, &end, err))
+		if (!add_view(r, items[0]->u.integer, base->u.persid.id->u.list.items[1], numel, s->storage->source,
+		              offset * ckpt_dtype_get(s->dtype)->torch_bytes, err))
 			return false;
 	}
 	return true;
@@ -285,7 +303,7 @@ static bool read_storages(reader *r, ckpt_error *err)
 			return false;
 	}
 	v = stream(r, "tar member storages", &at, m, err);
-	return v && read_views(r, v, m, err) && at_end(at, m, "storages", err);
+	return v && read_views(r, v, err) && at_end(at, m, "storages", err);
 }
 
 /* ---- tensors ---- */
