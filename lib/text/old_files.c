@@ -300,7 +300,8 @@ static bool put_steps(ckpt_buffer *b, bpe_family family, const ckpt_text_files *
 	}
 	ckpt_buffer_str(b, ",\"post_processor\":");
 	if (family == ROBERTA) {
-		ckpt_buffer_printf(b, "{\"type\":\"RobertaProcessing\",\"trim_offsets\":true,\"add_prefix_space\":%s,\"sep\":", space);
+		ckpt_buffer_printf(b, "{\"type\":\"RobertaProcessing\",\"trim_offsets\":%s,\"add_prefix_space\":%s,\"sep\":",
+		                   ckpt_json_field_flag(f->config, "trim_offsets", true) ? "true" : "false", space);
 		if (!put_pair(b, f, base, "sep_token", "</s>", err)) return false;
 		ckpt_buffer_str(b, ",\"cls\":");
 		if (!put_pair(b, f, base, "cls_token", "<s>", err)) return false;

@@ -37,7 +37,10 @@ struct ckpt_matcher {
 #define SPACES "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 #define WORDS                                                                                                          \
 	"\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}"                   \
-	"\\x{1f170}-\\x{1f189}\\x{200c}\\x{200d}"
+	"\\x{1f170}-\\x{1f189}"
+
+/* Outside a class, Oniguruma's \w holds the raised digits and fractions of Latin-1, too. */
+#define WORDS_ALONE "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
 /* An escape of the expression: \s and \w as Unicode has them, since PCRE2's differ in some characters. */
 static bool put_escape(ckpt_buffer *b, char c, bool in_class, ckpt_error *err)
@@ -49,7 +52,7 @@ static bool put_escape(ckpt_buffer *b, char c, bool in_class, ckpt_error *err)
 	} else if (in_class) {
 		ckpt_buffer_str(b, set);
 	} else {
-		ckpt_buffer_printf(b, "[%s%s]", c == 'S' || c == 'W' ? "^" : "", set);
+		ckpt_buffer_printf(b, "[%s%s%s]", c == 'S' || c == 'W' ? "^" : "", set, c == 'w' || c == 'W' ? WORDS_ALONE : "");
 	}
 	return true;
 }

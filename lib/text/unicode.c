@@ -1,10 +1,11 @@
-/* unicode.c -- what characters are, through utf8proc */
+/* unicode.c -- what characters are, through utf8proc and, where the tokenizers library is older, its own classes */
 #include "unicode.h"
 
 #include <string.h>
 #include <utf8proc.h>
 
 #include "../utf8.h"
+#include "classes.h"
 
 static utf8proc_category_t category(uint32_t c)
 {
@@ -22,29 +23,24 @@ bool ckpt_unicode_space(uint32_t c)
 bool ckpt_unicode_punctuation(uint32_t c)
 {
 	if (c < 0x80) return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
-	utf8proc_category_t k = category(c);
-	return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
+	return ckpt_class_punctuation(c);
 }
 
 bool ckpt_unicode_control(uint32_t c)
 {
 	if (c == '\t' || c == '\n' || c == '\r') return false;
 	if (c < 0x80) return c < 32 || c == 127;
-	utf8proc_category_t k = category(c);
-	return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO ||
-	       k == UTF8PROC_CATEGORY_CS;
+	return ckpt_class_control(c);
 }
 
 bool ckpt_unicode_mark(uint32_t c)
 {
-	if (c < 0x300) return false;
-	utf8proc_category_t k = category(c);
-	return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME;
+	return c >= 0x300 && ckpt_class_mark(c);
 }
 
 bool ckpt_unicode_nonspacing(uint32_t c)
 {
-	return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN;
+	return c >= 0x300 && ckpt_class_nonspacing(c);
 }
 
 bool ckpt_unicode_numeric(uint32_t c)
@@ -157,7 +153,7 @@ void ckpt_unicode_normalize(ckpt_changes *out, const char *text, size_t length, 
 		at += ckpt_utf8_decode(text + at, length - at, &c);
 		utf8proc_ssize_t n = 1;
 		parts[0] = (utf8proc_int32_t)c;
-		if (c >= 0x80) n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, 32, options, &boundary);
+		if (c >= 0x80 && !ckpt_class_whole(c)) n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, 32, options, &boundary);
 		for (utf8proc_ssize_t i = 0; i < n; i++) {
 			if (combining((uint32_t)parts[i]) == 0) {
 				order(out, run);
