@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 TORCH_JOBS = {
     "bin -> safetensors": "import sys, torch; from safetensors.torch import save_file\n"
@@ -34,6 +35,72 @@ INIT = (
     "import sys; from transformers import BertConfig, BertModel\n"
     "BertModel(BertConfig()).save_pretrained(sys.argv[1])"
 )
+
+
+# A peer of `ckpt forward`: told "rows positions repeats" it answers with the seconds of each pass after one uncounted.
+SERVE = """
+import json, sys, time
+for line in sys.stdin:
+    b, s, n = map(int, line.split())
+    go(b, s)
+    t = []
+    for _ in range(n):
+        a = time.perf_counter()
+        go(b, s)
+        t.append(time.perf_counter() - a)
+    print(json.dumps(t), flush=True)
+"""
+FORWARD_PEERS = {
+    "torch": """
+import sys, torch
+from transformers import BertModel
+torch.set_num_threads(int(sys.argv[2]))
+model = BertModel.from_pretrained(sys.argv[1], attn_implementation="sdpa").eval()
+def go(b, s):
+    with torch.inference_mode():
+        return model(torch.arange(b * s).reshape(b, s) % 2900 + 5)
+go(1, 4)
+print("ready", flush=True)
+""",
+    "onnxruntime": """
+import os, sys, numpy, onnxruntime
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = int(sys.argv[2])
+model = onnxruntime.InferenceSession(os.path.join(sys.argv[1], "model.onnx"), options, providers=["CPUExecutionProvider"])
+def go(b, s):
+    ids = numpy.arange(b * s).reshape(b, s) % 2900 + 5
+    return model.run(None, {"ids": ids, "mask": numpy.ones_like(ids)})
+go(1, 4)
+print("ready", flush=True)
+""",
+}
+EXPORT = """
+import os, sys, torch
+from transformers import BertModel
+sys.path.append(sys.argv[2])
+class Plain(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.model = BertModel.from_pretrained(sys.argv[1], attn_implementation="eager").eval()
+    def forward(self, ids, mask):
+        out = self.model(input_ids=ids, attention_mask=mask)
+        return out.last_hidden_state, out.pooler_output
+ids = torch.ones(2, 8, dtype=torch.long)
+axes = {0: "b", 1: "s"}
+torch.onnx.export(Plain(), (ids, torch.ones_like(ids)), os.path.join(sys.argv[1], "model.onnx"), input_names=["ids", "mask"],
+                  output_names=["last", "pooled"], dynamic_axes={"ids": axes, "mask": axes}, opset_version=17, dynamo=False)
+"""
+WHOLE = """
+import sys, torch
+from transformers import BertModel
+torch.set_num_threads(int(sys.argv[2]))
+with torch.inference_mode():
+    print(BertModel.from_pretrained(sys.argv[1]).eval()(torch.tensor(eval(sys.argv[3]))))
+"""
+# rows, positions, repeats in a round, the ratio to torch that is aimed at
+SIZES = [(3, 4, 15, 2.5), (1, 128, 5, 1.4), (1, 512, 2, 1.25), (8, 512, 1, 1.1)]
+FORWARD_MOST = 240  # seconds after which each size gets one round more
+COURSE = "[[101,7592,999,102],[101,4658,1012,102],[101,3835,999,102]]"
 
 
 def remove(path):
@@ -169,6 +236,79 @@ class Bench:
                   flush=True)
             shutil.rmtree(made)
 
+    def serve(self, who, python, model, threads):
+        """A peer that waits for sizes, or None and a line that says why there is none."""
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        if who == "onnxruntime":
+            more = subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True)
+            made = subprocess.run([self.options.peers, "-c", EXPORT, model, more.stdout.strip()], capture_output=True, text=True,
+                                  env=environment) if self.options.peers else None
+            if not made or made.returncode:
+                said = made.stderr.strip().splitlines()[-1] if made else "--peers names no Python to export the model with"
+                print(f"forward: {who} is skipped: {said}")
+                return None
+        peer = subprocess.Popen([python, "-c", FORWARD_PEERS[who] + SERVE, model, str(threads)], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        if peer.stdout.readline() == "ready\n":
+            return peer
+        said = peer.communicate()[1].strip().splitlines()
+        print(f"forward: {who} is skipped: {said[-1] if said else 'it does not start'}")
+        return None
+
+    def passes(self, model, size, threads):
+        """Seconds of passes of ckpt, as it measures them itself; one more came before."""
+        b, s, n = size
+        ids = self.path("ids.json")
+        with open(ids, "w") as f:
+            json.dump([[(i * s + j) % 2900 + 5 for j in range(s)] for i in range(b)], f)
+        command = [self.ckpt, "forward", model, "--input-ids", "@" + ids, "--repeat", str(n), "--threads", str(threads), "--json",
+                   "-q", "-f", "-o", self.path("out.safetensors")]
+        return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["seconds"]["median"]
+
+    def forward(self, rounds):
+        """bert-base: passes in a process that runs already, then the whole process from start to the printed output."""
+        model, threads, started = self.path("forward"), os.cpu_count(), time.monotonic()
+        subprocess.run([self.ckpt, "init", "--quiet", "--no-sync", "bert", model], check=True)
+        pythons = {"torch": self.options.peers, "onnxruntime": self.options.onnx or self.options.peers}
+        peers = {who: self.serve(who, python, model, threads) for who, python in pythons.items() if python}
+        if not self.options.peers:
+            print("forward: torch is skipped: --peers names no Python")
+        peers = {who: peer for who, peer in peers.items() if peer}
+        for b, s, n, target in SIZES:
+            seen = {who: [] for who in ("ckpt", *peers)}
+            for number in range(rounds):
+                if number and time.monotonic() - started > FORWARD_MOST:
+                    break
+                seen["ckpt"].append(self.passes(model, (b, s, n), threads))
+                for who, peer in peers.items():
+                    peer.stdin.write(f"{b} {s} {n}\n")
+                    peer.stdin.flush()
+                    seen[who].append(statistics.median(json.loads(peer.stdout.readline())))
+                    time.sleep(0.2)  # waiting threads spin for a while
+            ours = statistics.median(seen["ckpt"])
+            for who, runs in seen.items():
+                print(f"{f'forward {b}x{s}, {threads} threads':32} {who:14} {statistics.median(runs):9.4f} s {min(runs):9.4f} s "
+                      f"{statistics.median(runs) / ours:6.2f} x {f'(target {target:.2f} x)' if who == 'torch' else ''}", flush=True)
+        for peer in peers.values():
+            peer.kill()
+            peer.communicate()
+        self.whole(model, threads)
+        shutil.rmtree(model)
+
+    def whole(self, model, threads):
+        commands = {"ckpt": [self.ckpt, "forward", model, "--input-ids", COURSE, "--threads", str(threads)]}
+        if self.options.peers:
+            commands["torch"] = [self.options.peers, "-c", WHOLE, model, str(threads), COURSE]
+        runs = {who: [] for who in commands}
+        for _ in range(3):
+            for who, command in commands.items():
+                runs[who].append(self.measure(command))
+        ours = statistics.median(t for t, _ in runs["ckpt"])
+        for who, figures in runs.items():
+            median = statistics.median(t for t, _ in figures)
+            print(f"{'forward, whole process':32} {who:14} {median:9.4f} s {min(t for t, _ in figures):9.4f} s {median / ours:6.2f} x "
+                  f"{max(m for _, m in figures):7.1f} MiB {'(target 40 x)' if who == 'torch' else ''}", flush=True)
+
     def run(self):
         rounds = self.options.rounds
         print(f"{platform.machine()}, {os.cpu_count()} CPUs, {self.cpu()}; {rounds} rounds, {self.folder}")
@@ -192,6 +332,8 @@ class Bench:
             self.init(rounds)
         if not self.options.only or self.options.only == "generate":
             self.generate(rounds)
+        if not self.options.only or self.options.only == "forward":
+            self.forward(min(rounds, 5))
         if not self.options.only or self.options.only == "inspect":
             for suffix in (".safetensors", ".bin"):
                 many = self.make("many", 100000, "many" + suffix)
@@ -215,8 +357,9 @@ def main():
     parser.add_argument("--build", default=".", help="build folder")
     parser.add_argument("--folder", help="where the files go (default: the system's temporary folder)")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=["440", "4400", "init", "generate", "inspect"], help="one part alone")
+    parser.add_argument("--only", choices=["440", "4400", "init", "generate", "forward", "inspect"], help="one part alone")
     parser.add_argument("--peers", help="a Python with torch, safetensors and transformers")
+    parser.add_argument("--onnx", help="a Python with onnxruntime (default: that of --peers)")
     bench = Bench(parser.parse_args())
     try:
         bench.run()
