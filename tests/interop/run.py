@@ -1,5 +1,6 @@
 # run.py -- runs the interop suite: python run.py [NAME PART ...]; the last line is the count
 import os
+import signal
 import sys
 import unittest
 import warnings
@@ -21,6 +22,7 @@ def cases(suite):
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     sys.dont_write_bytecode = True
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in the background ignore it
     sys.path.insert(0, here)
     parts = sys.argv[1:]
     found = unittest.defaultTestLoader.discover(here, "test_*.py", top_level_dir=here)

@@ -34,6 +34,20 @@ LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 
 
+def unsorted():
+    """Marks that the library does not sort among others, because its tables of combining classes are older than they are."""
+    found, nfd = set(), normalizers.NFD()
+    for c in map(chr, [*range(0x300, 0xd800), *range(0xf900, 0x20000)]):
+        if unicodedata.combining(c):
+            texts = "x" + c + "\u0334", "x\u0315" + c
+            if any(nfd.normalize_str(t) != unicodedata.normalize("NFD", t) for t in texts):
+                found.add(c)
+    return found
+
+
+UNSORTED = unsorted()
+
+
 def words(rng, count):
     """Strings of random characters from everywhere, with pieces of the texts in between."""
     pools = [(0x20, 0x7e), (0x20, 0x7e), (0, 0x24f), (0x300, 0x36f), (0x370, 0x5ff), (0x600, 0x6ff), (0x900, 0xdff), (0xe00, 0xfff), (0x1100, 0x11ff),
@@ -51,7 +65,7 @@ def words(rng, count):
             else:
                 low, high = rng.choice(pools)
                 parts.append("".join(chr(rng.randint(low, high)) for _ in range(rng.randint(1, 5))))
-        yield "".join(c for c in "".join(parts) if unicodedata.category(c) != "Cn" and c not in "\r\n")
+        yield "".join(c for c in "".join(parts) if unicodedata.category(c) != "Cn" and c not in UNSORTED and c not in "\r\n")
 
 
 def wordpiece():
