@@ -299,15 +299,46 @@ class Bench:
         commands = {"ckpt": [self.ckpt, "forward", model, "--input-ids", COURSE, "--threads", str(threads)]}
         if self.options.peers:
             commands["torch"] = [self.options.peers, "-c", WHOLE, model, str(threads), COURSE]
+        self.compare("forward, whole process", commands, 3, {"torch": 40})
+
+    def pull(self, rounds):
+        """1 GB from a server on this machine: by curl, which verifies nothing; by ckpt; and by hf, where the peers have it."""
+        big = self.path("big")
+        block = os.urandom(1 << 20)
+        with open(big, "wb") as f:
+            for _ in range(1000000000 // len(block)):
+                f.write(block)
+        here = os.path.dirname(os.path.abspath(__file__))
+        server = subprocess.Popen([sys.executable, os.path.join(here, "serve.py"), big], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  text=True)
+        endpoint = server.stdout.readline().strip()
+        os.environ.update(HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0", HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_PROGRESS_BARS="1")
+        hf = os.path.join(os.path.dirname(self.options.peers), "hf") if self.options.peers else None
+        curl, made = shutil.which("curl"), self.path("pulled")
+        commands = {"curl": [curl, "-s", "-o", made, endpoint + "/cdn"], "ckpt": [self.ckpt, "pull", "-q", "org/big", "--cache-dir", made],
+                    "hf": [hf, "download", "-q", "org/big", "--cache-dir", made]}
+        for who, program in (("curl", curl), ("hf", hf and os.path.exists(hf))):
+            if not program:
+                print(f"pull: {who} is skipped: it is not installed")
+                del commands[who]
+        self.compare("pull, 1 GB, loopback", commands, rounds, {"curl": 0.9, "hf": 3.0}, made)
+        server.communicate("")
+        os.unlink(big)
+
+    def compare(self, label, commands, rounds, targets, made=None):
+        """Alternately; each one's time as a ratio to that of ckpt."""
         runs = {who: [] for who in commands}
-        for _ in range(3):
+        for _ in range(rounds):
             for who, command in commands.items():
                 runs[who].append(self.measure(command))
+                if made:
+                    remove(made)
         ours = statistics.median(t for t, _ in runs["ckpt"])
         for who, figures in runs.items():
             median = statistics.median(t for t, _ in figures)
-            print(f"{'forward, whole process':32} {who:14} {median:9.4f} s {min(t for t, _ in figures):9.4f} s {median / ours:6.2f} x "
-                  f"{max(m for _, m in figures):7.1f} MiB {'(target 40 x)' if who == 'torch' else ''}", flush=True)
+            target = f"(target {targets[who]:g} x)" if who in targets else ""
+            print(f"{label:32} {who:14} {median:9.4f} s {min(t for t, _ in figures):9.4f} s {median / ours:6.2f} x "
+                  f"{max(m for _, m in figures):7.1f} MiB {target}", flush=True)
 
     def run(self):
         rounds = self.options.rounds
@@ -334,6 +365,8 @@ class Bench:
             self.generate(rounds)
         if not self.options.only or self.options.only == "forward":
             self.forward(min(rounds, 5))
+        if not self.options.only or self.options.only == "pull":
+            self.pull(min(rounds, 5))
         if not self.options.only or self.options.only == "inspect":
             for suffix in (".safetensors", ".bin"):
                 many = self.make("many", 100000, "many" + suffix)
@@ -357,7 +390,7 @@ def main():
     parser.add_argument("--build", default=".", help="build folder")
     parser.add_argument("--folder", help="where the files go (default: the system's temporary folder)")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=["440", "4400", "init", "generate", "forward", "inspect"], help="one part alone")
+    parser.add_argument("--only", choices=["440", "4400", "init", "generate", "forward", "pull", "inspect"], help="one part alone")
     parser.add_argument("--peers", help="a Python with torch, safetensors and transformers")
     parser.add_argument("--onnx", help="a Python with onnxruntime (default: that of --peers)")
     bench = Bench(parser.parse_args())

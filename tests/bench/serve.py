@@ -39,7 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif self.path.startswith("/api/models/" + REPO):
             self.say({"id": REPO, "sha": COMMIT, "siblings": [{"rfilename": "model.safetensors"}]})
         elif self.path.startswith("/" + REPO + "/resolve/"):
-            self.head(302, 0, Location=s.endpoint + "/cdn", X_Repo_Commit=COMMIT, X_Linked_Etag=f'"{s.sha}"',
+            self.head(302, 0, Location=s.cdn, X_Repo_Commit=COMMIT, X_Linked_Etag=f'"{s.sha}"',
                       X_Linked_Size=str(s.size), ETag='"pointer"')
         elif self.path == "/cdn":
             self.body(s)
@@ -65,6 +65,7 @@ def main():
     server.size = os.fstat(server.file.fileno()).st_size
     server.sha = hashlib.file_digest(server.file, "sha256").hexdigest()
     server.endpoint = f"http://127.0.0.1:{server.server_port}"
+    server.cdn = f"http://localhost:{server.server_port}/cdn"  # another host, as with the Hub
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.endpoint, flush=True)
     sys.stdin.read()
