@@ -102,6 +102,17 @@ bool ckpt_file_fetch(ckpt_file *f, uint64_t offset, uint64_t length, uint64_t un
 	return f->remote->fetch(f->user, offset, end, until < end ? end : until > f->size ? f->size : until, err);
 }
 
+bool ckpt_file_write_whole(int fd, const void *data, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = write(fd, (const char *)data + done, size - done);
+		if (n < 0 && errno == EINTR) continue;
+		if (n < 0) return false;
+		done += (size_t)n;
+	}
+	return true;
+}
+
 int ckpt_file_temporary(void)
 {
 	const char *folders[] = {getenv("TMPDIR"), "/var/tmp", "/tmp"};

@@ -43,6 +43,8 @@ bool ckpt_file_fetch(ckpt_file *f, uint64_t offset, uint64_t length, uint64_t un
 
 /* An unnamed temporary file; -1 with errno. */
 int ckpt_file_temporary(void);
+/* Writes all of it where the descriptor stands, again after a signal; false with errno. */
+bool ckpt_file_write_whole(int fd, const void *data, size_t size);
 
 /* A read-only mapping of a range. When the file shrinks under it, the lost pages read as zeros and
  * ckpt_mapping_check fails: no SIGBUS reaches the process. Every user calls check after its last access. */

@@ -203,16 +203,6 @@ static bool use_cached(ckpt_models *m, const ckpt_hub_id *id, const ckpt_hub_res
 	return ok;
 }
 
-static bool write_all(int fd, const char *text, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = write(fd, text + done, size - done);
-		if (n < 0 && errno != EINTR) return false;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return true;
-}
-
 /* config.json, into a temporary file that the model's reader can open. */
 static bool look_config(ckpt_models *m, const ckpt_hub_id *id, const ckpt_hub_result *r, ckpt_error *err)
 {
@@ -230,7 +220,7 @@ static bool look_config(ckpt_models *m, const ckpt_hub_id *id, const ckpt_hub_re
 		ckpt_fail_nomem(err);
 	if (ok) {
 		m->config_fd = ckpt_file_temporary();
-		ok = m->config_fd >= 0 && write_all(m->config_fd, text, size);
+		ok = m->config_fd >= 0 && ckpt_file_write_whole(m->config_fd, text, size);
 		if (!ok) ckpt_fail_errno(err, errno, "%s/config.json: cannot write a temporary file", id->repo);
 	}
 	free(text);

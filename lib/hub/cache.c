@@ -17,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "../file.h"
 #include "inner.h"
 
 char *ckpt_hub_path(ckpt_error *err, const char *format, ...)
@@ -77,17 +78,6 @@ static ssize_t read_whole(int fd, void *data, size_t size)
 	return (ssize_t)done;
 }
 
-static bool write_whole(int fd, const void *data, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = write(fd, (const char *)data + done, size - done);
-		if (n < 0 && errno == EINTR) continue;
-		if (n < 0) return false;
-		done += (size_t)n;
-	}
-	return true;
-}
-
 int ckpt_hub_open(const char *path, int flags, mode_t mode)
 {
 	int fd;
@@ -138,7 +128,7 @@ bool ckpt_hub_write_small(const char *path, const char *text, ckpt_error *err)
 	char *temporary = ckpt_hub_path(err, "%s.%08lx.tmp", path, (unsigned long)getpid());
 	int fd = temporary ? ckpt_hub_open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666) : -1;
 	bool ok = fd >= 0;
-	if (ok && !write_whole(fd, text, strlen(text))) ok = false;
+	if (ok && !ckpt_file_write_whole(fd, text, strlen(text))) ok = false;
 	if (fd >= 0 && close(fd) < 0) ok = false;
 	if (ok && rename(temporary, path) < 0) ok = false;
 	if (!ok && temporary) {
@@ -191,7 +181,7 @@ static bool copy_file(const char *from, const char *to)
 	bool ok = out >= 0;
 	for (ssize_t n = 1; ok && n > 0;) {
 		n = read_whole(in, block, sizeof block);
-		ok = n >= 0 && write_whole(out, block, (size_t)n);
+		ok = n >= 0 && ckpt_file_write_whole(out, block, (size_t)n);
 	}
 	if (in >= 0) close(in);
 	if (out >= 0 && !ckpt_hub_sync(out)) ok = false;
