@@ -43,7 +43,7 @@ typedef struct receiving {
 	double flushed, told;
 	bool alone;       /* no more ranges beside each other */
 	bool odd, changed; /* an answer that ends them: it is to go on alone, from 0 when the file is another one */
-	bool fresh;       /* a refused range was tried again from 0 */
+	bool begun_again; /* after a refused range, from 0 */
 	unsigned changes;
 } receiving;
 
@@ -264,8 +264,8 @@ static bool failed(part *p)
 		return true;
 	}
 	if (refused && several) return go_alone(r, false);
-	if (refused && !r->fresh) { /* a partial file that the server does not continue */
-		r->fresh = true;
+	if (refused && !r->begun_again) { /* a partial file that the server does not continue */
+		r->begun_again = true;
 		return go_alone(r, true);
 	}
 	if (refused && a->status == 416)
