@@ -44,9 +44,10 @@ static void note_parts(const ckpt_forward *f, ckpt_forward_timing *t)
 	}
 }
 
-/* One pass; with `repeat` that one does not count and so many more do. The outputs of the last. */
-static ckpt_checkpoint *compute(ckpt_forward *f, const ckpt_forward_input *in, const ckpt_forward_options *o, uint64_t repeat,
-                                ckpt_forward_timing *timing, ckpt_error *err)
+/* One pass; with `repeat` that one does not count and so many more do. The outputs of the last, which words go on behind where
+ * there is something to generate. */
+static ckpt_checkpoint *compute(ckpt_forward *f, const ckpt_forward_input *in, const ckpt_forward_options *o,
+                                const ckpt_generate_options *words, uint64_t repeat, ckpt_forward_timing *timing, ckpt_error *err)
 {
 	size_t runs = repeat ? (size_t)repeat + 1 : 1, skip = repeat ? 1 : 0;
 	measured *all = calloc(runs, sizeof *all);
@@ -56,7 +57,7 @@ static ckpt_checkpoint *compute(ckpt_forward *f, const ckpt_forward_input *in, c
 	for (size_t i = 0; ok && i < runs; i++) {
 		ckpt_checkpoint_free(out);
 		double start = ckpt_now();
-		out = ckpt_forward_run(f, in, o, err);
+		out = words->count && i + 1 == runs ? ckpt_forward_prompt(f, in, o, words, err) : ckpt_forward_run(f, in, o, err);
 		all[i].seconds = ckpt_now() - start;
 		ok = out != NULL;
 		if (ok) note_parts(f, &all[i].parts);
@@ -101,21 +102,28 @@ static bool save(const ckpt_call *call, const ckpt_checkpoint *out, const option
 
 /* ---- words ----------------------------------------------------------------------------------------------------- */
 
-/* What the heads say to texts; words behind them where the class gives some, or --generate asks for them. */
-static bool speak(const ckpt_call *call, ckpt_forward *f, const ckpt_model *model, const ckpt_inputs *inputs, const ckpt_texts *texts,
-                  const ckpt_checkpoint *out, ckpt_said *said, ckpt_error *err)
+/* How many words, where the class gives some or --generate asks for them, and how; 0: none. */
+static bool plan_words(const ckpt_call *call, const ckpt_model *model, ckpt_generation *g, ckpt_error *err)
 {
 	const options *o = call->options;
-	ckpt_generation g;
+	bool texts = o->text.texts.count && ckpt_forward_generates(model);
+	if (!o->generate && !texts) return true;
+	if (o->input.decoder_ids || o->input.decoder_mask)
+		return ckpt_fail(err, CKPT_E_USAGE, "--generate begins the decoder itself: no decoder input goes with it");
+	if (!ckpt_generation_read(call, call->arguments[0], model, g, err)) return false;
+	g->how.count = o->generate ? o->generate : CKPT_GENERATE_DEFAULT;
+	g->how.no_cache = o->no_cache;
+	g->how.f64 = o->precision == 1;
+	return true;
+}
+
+/* What the heads say to texts, and the words behind them. */
+static bool speak(ckpt_forward *f, const ckpt_model *model, const ckpt_inputs *inputs, const ckpt_texts *texts, const ckpt_checkpoint *out,
+                  const ckpt_generation *g, ckpt_said *said, ckpt_error *err)
+{
 	said->texts = texts;
-	if (texts->count && !ckpt_said_read(said, texts, model, &inputs->in, out, err)) return false;
-	uint64_t count = o->generate ? o->generate : texts->count && ckpt_forward_generates(model) ? CKPT_GENERATE_DEFAULT : 0;
-	if (!count) return true;
-	if (!ckpt_generation_read(call, call->arguments[0], model, &g, err)) return false;
-	g.how.count = count;
-	g.how.no_cache = o->no_cache;
-	g.how.f64 = o->precision == 1;
-	return ckpt_said_generate(said, f, model, &inputs->in, &g.how, err) || ckpt_error_prefix(err, "%s", call->arguments[0]);
+	return (!texts->count || ckpt_said_read(said, texts, model, &inputs->in, out, err)) &&
+	       (!g->how.count || ckpt_said_generate(said, f, &inputs->in, out, &g->how, err));
 }
 
 /* The texts as input. */
@@ -147,17 +155,18 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	ckpt_checkpoint *out = NULL;
 	ckpt_texts texts = {0};
 	ckpt_said said = {0};
+	ckpt_generation words = {0};
 	bool ok = ckpt_texts_check(&o->text, &o->input, err) &&
 	          (o->input.ids || o->text.texts.count || ckpt_fail(err, CKPT_E_USAGE, "--input-ids is missing, or --text"));
 	ok = ok && (!o->input.ids || ckpt_inputs_read(call, &o->input, &inputs, err)) &&
 	     ckpt_opened_make(call, &choice, &model, err) && ckpt_opened_remark(call, &choice, &model, err) &&
 	     (o->input.ids ? !o->generate || ckpt_texts_start_decoder(model.model, &inputs, err)
-	                   : encode(call, model.model, &texts, &inputs, err));
+	                   : encode(call, model.model, &texts, &inputs, err)) &&
+	     plan_words(call, model.model, &words, err);
 	if (ok) f = ckpt_forward_new(model.model, err);
-	if (f) out = compute(f, &inputs.in, &how, o->repeat, &timing, err);
-	if (ok && !out) ckpt_error_prefix(err, "%s", call->arguments[0]);
-	ok = out && speak(call, f, model.model, &inputs, &texts, out, &said, err) &&
-	     show(call, &model, out, &timing, &inputs.in, &said, err);
+	if (f) out = compute(f, &inputs.in, &how, &words.how, o->repeat, &timing, err);
+	if (ok && (!out || !speak(f, model.model, &inputs, &texts, out, &words, &said, err))) ok = ckpt_error_prefix(err, "%s", call->arguments[0]);
+	ok = ok && show(call, &model, out, &timing, &inputs.in, &said, err);
 	ckpt_said_free(&said);
 	ckpt_texts_free(&texts);
 	ckpt_checkpoint_free(out);
@@ -184,7 +193,7 @@ static const ckpt_paragraph description[] = {
 	       "then speak: a masked language model gives the five best words for each mask, with probabilities; a classifier its "
 	       "labels; question answering the span of the context (`--text QUESTION --pair CONTEXT`), at most 15 tokens long, as "
 	       "transformers' pipeline finds it; a causal language model and one with an encoder in front go on with ten tokens, or "
-	       "`--generate` N, each the most likely one, until an end token of generation_config.json, or else of config.json."},
+	       "`--generate` N, each the most likely one, until an end token of generation_config.json, or of config.json where there is no such file."},
 	{NULL, "While words are generated the keys and values of each layer are kept, at most `--limit cache-bytes` of them (for each token "
 	       "4 or 8 bytes x 2 x layers x numbers of a key); types without such a cache, and `--no-cache`, compute the whole sequence "
 	       "for each token."},

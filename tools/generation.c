@@ -29,9 +29,8 @@ static void ends_from_config(const ckpt_model *model, ckpt_generation *g)
 {
 	int64_t id;
 	const ckpt_node *n = ckpt_config_get(model->config, "eos_token_id");
-	if (n && n->kind == CKPT_NODE_LIST) n = n->child;
-	else if (n && ckpt_node_i64(n, &id)) add_end(g, id), n = NULL;
-	for (; n; n = n->next)
+	if (n && ckpt_node_i64(n, &id)) add_end(g, id);
+	for (n = n && n->kind == CKPT_NODE_LIST ? n->child : NULL; n; n = n->next)
 		if (ckpt_node_i64(n, &id)) add_end(g, id);
 }
 
@@ -65,12 +64,14 @@ static void note_others(const ckpt_call *call, const char *path, const ckpt_json
 	}
 }
 
+/* What the file says, and what it leaves out is not asked for: config.json counts where there is no such file. */
 static void apply(const ckpt_json *root, ckpt_generation *g)
 {
 	const ckpt_json *end = ckpt_json_member(root, "eos_token_id");
 	int64_t id;
-	if (end && ckpt_json_get_kind(end) != CKPT_JSON_NULL) {
-		g->how.end_count = 0;
+	g->how.end_count = 0;
+	g->how.first = g->how.last = -1;
+	if (end) {
 		if (ckpt_json_i64(end, &id)) add_end(g, id);
 		for (const ckpt_json *v = ckpt_json_get_kind(end) == CKPT_JSON_ARRAY ? ckpt_json_child(end) : NULL; v; v = ckpt_json_next(v))
 			if (ckpt_json_i64(v, &id)) add_end(g, id);

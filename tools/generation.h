@@ -11,7 +11,8 @@ typedef struct ckpt_generation {
 	int64_t ends[CKPT_ENDS_MOST];
 } ckpt_generation;
 
-/* generation_config.json beside the model at path, and what it leaves open from the config. A remark names what it asks for and
+/* generation_config.json beside the model at path, or the config where there is none; the start of a decoder from the config also
+ * where the file leaves it open. A remark names what it asks for and
  * greedy generation does not do. */
 bool ckpt_generation_read(const ckpt_call *call, const char *path, const ckpt_model *model, ckpt_generation *out, ckpt_error *err);
 #endif

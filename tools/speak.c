@@ -151,33 +151,14 @@ bool ckpt_said_read(ckpt_said *s, const ckpt_texts *texts, const ckpt_model *mod
 
 /* ---- continuations ---- */
 
-/* One row without its padding. */
-static bool generate_row(ckpt_forward *f, const ckpt_model *model, const ckpt_forward_input *in, size_t row,
-                         const ckpt_generate_options *how, ckpt_generated *out, ckpt_error *err)
-{
-	const int64_t *ids = in->ids + row * in->length, *mask = in->mask ? in->mask + row * in->length : NULL;
-	size_t length = in->length, kept = 0;
-	if (ckpt_forward_has_encoder(model)) { /* the encoder takes the mask, only the end is cut */
-		while (mask && length > 1 && !mask[length - 1]) length--;
-		return ckpt_forward_generate(f, ids, mask, length, how, out, err);
-	}
-	int64_t *real = calloc(length, sizeof *real);
-	if (!real) return ckpt_fail_nomem(err);
-	for (size_t i = 0; i < length; i++)
-		if (!mask || mask[i]) real[kept++] = ids[i];
-	bool ok = ckpt_forward_generate(f, real, NULL, kept, how, out, err);
-	free(real);
-	return ok;
-}
-
-bool ckpt_said_generate(ckpt_said *s, ckpt_forward *f, const ckpt_model *model, const ckpt_forward_input *in,
+bool ckpt_said_generate(ckpt_said *s, ckpt_forward *f, const ckpt_forward_input *in, const ckpt_checkpoint *outputs,
                         const ckpt_generate_options *how, ckpt_error *err)
 {
 	s->generated = calloc(in->batch, sizeof *s->generated);
 	bool ok = s->generated || ckpt_fail_nomem(err);
 	while (ok && s->generated_count < in->batch) {
 		size_t row = s->generated_count++;
-		ok = generate_row(f, model, in, row, how, &s->generated[row], err) || ckpt_error_prefix(err, "row %zu", row);
+		ok = ckpt_forward_generate(f, in, row, outputs, how, &s->generated[row], err) || ckpt_error_prefix(err, "row %zu", row);
 	}
 	return ok;
 }

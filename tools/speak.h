@@ -34,8 +34,8 @@ typedef struct ckpt_said {
 /* What masked language models and question answering made of the texts; nothing for other classes. */
 bool ckpt_said_read(ckpt_said *s, const ckpt_texts *texts, const ckpt_model *model, const ckpt_forward_input *in,
                     const ckpt_checkpoint *outputs, ckpt_error *err);
-/* Goes on behind every row. */
-bool ckpt_said_generate(ckpt_said *s, ckpt_forward *f, const ckpt_model *model, const ckpt_forward_input *in,
+/* Goes on behind every row; outputs: of ckpt_forward_prompt. */
+bool ckpt_said_generate(ckpt_said *s, ckpt_forward *f, const ckpt_forward_input *in, const ckpt_checkpoint *outputs,
                         const ckpt_generate_options *how, ckpt_error *err);
 void ckpt_said_free(ckpt_said *s);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-ckpt_cache *ckpt_cache_new(uint64_t batch, uint64_t room, uint64_t layers, uint64_t most, ckpt_error *err)
+ckpt_cache *ckpt_cache_new(uint64_t rows, uint64_t room, uint64_t layers, uint64_t most, ckpt_error *err)
 {
 	ckpt_cache *c = calloc(1, sizeof *c);
 	if (c) c->layers = calloc(layers ? (size_t)layers : 1, sizeof *c->layers);
@@ -16,7 +16,7 @@ ckpt_cache *ckpt_cache_new(uint64_t batch, uint64_t room, uint64_t layers, uint6
 		ckpt_fail_nomem(err);
 		return NULL;
 	}
-	c->batch = batch;
+	c->rows = c->batch = rows;
 	c->room = room;
 	c->count = layers;
 	c->most = most;
@@ -36,6 +36,13 @@ void ckpt_cache_free(ckpt_cache *c)
 	free(c);
 }
 
+void ckpt_cache_take_row(ckpt_cache *c, uint64_t row, uint64_t past)
+{
+	c->first = row;
+	c->batch = 1;
+	c->past = past;
+}
+
 uint64_t ckpt_forward_past(const ckpt_forward *f)
 {
 	return f->cache ? f->cache->past : 0;
@@ -52,8 +59,8 @@ bool ckpt_cache_check(const ckpt_forward *f, const ckpt_forward_input *in, ckpt_
 	if (length > c->room - c->past)
 		return ckpt_fail(err, CKPT_E_USAGE, "%llu positions more do not fit into the key/value cache: it holds %llu of %llu",
 		                 (unsigned long long)length, (unsigned long long)c->past, (unsigned long long)c->room);
-	if (behind ? in->decoder_mask != NULL : in->mask != NULL)
-		return ckpt_fail(err, CKPT_E_USAGE, "a pass with a key/value cache takes no padding");
+	if (c->past && (behind ? in->decoder_mask != NULL : in->mask != NULL))
+		return ckpt_fail(err, CKPT_E_USAGE, "a pass behind others with a key/value cache takes no padding");
 	return true;
 }
 
@@ -89,7 +96,7 @@ static void append(const ckpt_forward *f, const ckpt_nn_attention *a, const void
 	uint64_t width = a->kv_heads * a->d;
 	for (uint64_t b = 0; b < a->batch; b++)
 		for (uint64_t i = 0; i < a->s; i++)
-			memcpy((char *)to + (b * f->cache->room + f->cache->past + i) * width * item,
+			memcpy((char *)to + ((f->cache->first + b) * f->cache->room + f->cache->past + i) * width * item,
 			       (const char *)from + (b * batch_stride + i * stride) * item, width * item);
 }
 
@@ -99,13 +106,14 @@ bool ckpt_forward_attend_past(ckpt_forward *f, uint64_t layer, const ckpt_nn_att
 	if (!c) return ckpt_forward_attend(f, a);
 	ckpt_cache_layer *l = &c->layers[layer];
 	uint64_t width = a->kv_heads * a->d, count;
-	if (!ckpt_mul_u64(width, c->room, &count) || !ckpt_mul_u64(count, c->batch, &count)) return ckpt_fail_nomem(f->err);
+	if (!ckpt_mul_u64(width, c->room, &count) || !ckpt_mul_u64(count, c->rows, &count)) return ckpt_fail_nomem(f->err);
 	if (!make(f, layer, count, &l->k, &l->v)) return false;
 	append(f, a, a->k, a->k_stride, a->k_batch, l->k);
 	append(f, a, a->v, a->v_stride, a->v_batch, l->v);
 	ckpt_nn_attention all = *a;
-	all.k = l->k;
-	all.v = l->v;
+	size_t skip = (size_t)(c->first * c->room * width) * ckpt_nn_item(f->nn);
+	all.k = (char *)l->k + skip;
+	all.v = (char *)l->v + skip;
 	all.t = c->past + a->s;
 	all.k_stride = all.v_stride = width;
 	all.k_batch = all.v_batch = c->room * width;
@@ -119,7 +127,8 @@ bool ckpt_forward_cross(ckpt_forward *f, uint64_t layer, uint64_t m, uint64_t wi
 	ckpt_cache_layer *l = &f->cache->layers[layer];
 	if (!make(f, layer, m * width, &l->cross_k, &l->cross_v)) return false;
 	*ready = f->cache->past > 0;
-	*k = l->cross_k;
-	*v = l->cross_v;
+	size_t skip = (size_t)(f->cache->first * (m / f->cache->batch) * width) * ckpt_nn_item(f->nn);
+	*k = (char *)l->cross_k + skip;
+	*v = (char *)l->cross_v + skip;
 	return true;
 }

@@ -1,8 +1,8 @@
 /* cache.h -- keys and values of the positions that a decoder has seen, so that a pass computes the new ones alone
  *
- * A pass with a cache takes the tokens behind those of the passes before it, gives their outputs, and adds them. The rows
- * hold no padding: neither the input of a lone decoder nor that of a decoder behind an encoder may have a mask. What the
- * cross attention makes of the encoder's output is kept too, so that the encoder runs in the first pass alone.
+ * A pass with a cache takes the tokens behind those of the passes before it, gives their outputs, and adds them. Only the first
+ * pass may have padding; whoever goes on behind it takes a row alone, without what the row was padded with. What the cross
+ * attention makes of the encoder's output is kept too, so that the encoder runs in the first pass alone.
  */
 #ifndef CKPT_FORWARD_CACHE_H
 #define CKPT_FORWARD_CACHE_H
@@ -10,20 +10,24 @@
 
 /* Keys and values of one layer. */
 typedef struct ckpt_cache_layer {
-	void *k, *v;             /* [batch][room][width] */
-	void *cross_k, *cross_v; /* [batch * source positions][cross width], behind an encoder */
+	void *k, *v;             /* [rows][room][width] */
+	void *cross_k, *cross_v; /* [rows * source positions][cross width], behind an encoder */
 } ckpt_cache_layer;
 
 typedef struct ckpt_cache {
-	uint64_t batch, room, past; /* rows; positions there is room for; positions that are in */
+	uint64_t rows, room;        /* rows and positions there is room for */
+	uint64_t first, batch;      /* rows of the pass: all, or one */
+	uint64_t past;              /* positions of those rows that are in */
 	uint64_t count;             /* layers */
 	uint64_t bytes, most;       /* taken; the limit cache-bytes */
 	ckpt_cache_layer *layers;
 } ckpt_cache;
 
 /* An empty cache for a decoder of so many layers; memory is taken in the first pass. most: bytes that it may take. */
-ckpt_cache *ckpt_cache_new(uint64_t batch, uint64_t room, uint64_t layers, uint64_t most, ckpt_error *err);
+ckpt_cache *ckpt_cache_new(uint64_t rows, uint64_t room, uint64_t layers, uint64_t most, ckpt_error *err);
 void ckpt_cache_free(ckpt_cache *cache);
+/* The passes that follow are of one row alone, behind `past` positions of it. */
+void ckpt_cache_take_row(ckpt_cache *cache, uint64_t row, uint64_t past);
 
 /* Positions in front of those of this pass; 0 without a cache. */
 uint64_t ckpt_forward_past(const ckpt_forward *f);

@@ -92,6 +92,7 @@ void ckpt_forward_free(ckpt_forward *f)
 	if (!f) return;
 	free_memory(f);
 	free(f->memory);
+	ckpt_cache_free(f->prompt);
 	ckpt_nn_free(f->nn);
 	ckpt_weights_free(f->weights);
 	free(f);

@@ -42,8 +42,9 @@ struct ckpt_forward {
 	size_t memory_count, memory_capacity;
 	double seconds[CKPT_TIME_PARTS];
 	double mark; /* start of the part under way */
-	struct ckpt_cache *cache; /* of generate.c, or NULL */
-	bool last_only;           /* words are wanted for the last position alone */
+	struct ckpt_cache *cache;  /* of the passes under way, or NULL */
+	struct ckpt_cache *prompt; /* what the pass through a prompt has kept (generate.h), or NULL */
+	bool last_only;            /* words are wanted for the last position alone */
 	/* of the pass under way */
 	const ckpt_forward_input *in;
 	const ckpt_forward_options *options;

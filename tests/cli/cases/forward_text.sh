@@ -17,6 +17,8 @@ ckpt verify answers --text 'who' --pair 'hello' | sed -n '/verdict/p'
 # words behind words: no cache in BERT, a cache in GPT-2, an encoder in front in T5
 tiny decoder LMHeadModel && words decoder
 ckpt forward decoder --text 'hello' | tail -n 2
+rm decoder/generation_config.json # no end token: neither file names one
+ckpt forward decoder --text 'hello' | tail -n 2
 ckpt init -q gpt2 gpt2 --head LMHeadModel -s n_embd=8 -s n_layer=2 -s n_head=2 -s n_positions=12 -s vocab_size=12 -s initializer_range=1 \
 	-s eos_token_id=11 && words gpt2
 ckpt forward gpt2 --text 'cool' --text 'hello nice' --generate 4 >out && sed -n '/goes on/p' out
