@@ -39,6 +39,7 @@ if what == "scan":
 
 class HubCase(unittest.TestCase):
     """A fake Hub with two repositories, a home of its own, and both clients."""
+    stall = "2"  # seconds; a case that counts answers, and where nothing stalls, bears a slow machine by setting more
 
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="ckpt-hub-")
@@ -56,7 +57,7 @@ class HubCase(unittest.TestCase):
         drop = ("HF_", "HUGGINGFACE", "TRANSFORMERS", "http", "HTTP", "XDG")
         env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
         env.update(HOME=self.dir, HF_HOME=os.path.join(self.dir, "hf"), HF_ENDPOINT=self.fake.hub, HF_HUB_DISABLE_XET="1",
-                   HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DOWNLOAD_TIMEOUT="2")
+                   HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DOWNLOAD_TIMEOUT=self.stall)
         env.update(more)
         return env
 

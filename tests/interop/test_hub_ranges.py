@@ -79,7 +79,7 @@ class Ranges(HubCase):
         self.right("", *["busy"] * 8)
 
     def test_another_file_by_its_etag(self):
-        self.fake.stamps = True
+        self.fake.stamps, self.stall = True, "20"
         run = self.right("", "", "other")
         self.assertIn("another file now", run.stderr)
         self.right("", "other", "other", "other", "other")
