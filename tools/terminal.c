@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../lib/error.h"
+#include "../lib/text/unicode.h"
 
 static size_t window_width(int fd)
 {
@@ -81,19 +82,7 @@ static uint32_t next_point(const char *text, size_t length, size_t *size)
 
 static size_t point_width(uint32_t c)
 {
-	static const struct {
-		uint32_t first, last;
-		size_t width;
-	} ranges[] = {{0x0300, 0x036f, 0},   {0x0591, 0x05bd, 0},   {0x0610, 0x061a, 0},   {0x064b, 0x065f, 0},
-	              {0x1100, 0x115f, 2},   {0x1ab0, 0x1aff, 0},   {0x1dc0, 0x1dff, 0},   {0x20d0, 0x20ff, 0},
-	              {0x2e80, 0x303e, 2},   {0x3041, 0xa4cf, 2},   {0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},
-	              {0xfe00, 0xfe0f, 0},   {0xfe20, 0xfe2f, 0},   {0xfe30, 0xfe6f, 2},   {0xff00, 0xff60, 2},
-	              {0xffe0, 0xffe6, 2},   {0x1f300, 0x1f64f, 2}, {0x1f680, 0x1f6ff, 2}, {0x1f900, 0x1f9ff, 2},
-	              {0x20000, 0x3fffd, 2}, {0xe0100, 0xe01ef, 0}};
-	if (c < 0x300) return 1;
-	for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-		if (c >= ranges[i].first && c <= ranges[i].last) return ranges[i].width;
-	return 1;
+	return c < 0x300 ? 1 : ckpt_unicode_columns(c);
 }
 
 size_t ckpt_text_width(const char *text, size_t length)

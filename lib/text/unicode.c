@@ -67,6 +67,13 @@ bool ckpt_unicode_chinese(uint32_t c)
 }
 
 /* One character has two in lower case: I with a dot above. */
+unsigned ckpt_unicode_columns(uint32_t c)
+{
+	int width = utf8proc_charwidth((utf8proc_int32_t)c);
+	if (category(c) == UTF8PROC_CATEGORY_CN) return 1; /* newer than the tables: a box */
+	return width < 0 ? 0 : (unsigned)width;
+}
+
 size_t ckpt_unicode_lower(uint32_t c, uint32_t out[2])
 {
 	out[0] = c == 0x130 ? 'i' : c < 0x80 ? (c >= 'A' && c <= 'Z' ? c + 32 : c) : (uint32_t)utf8proc_tolower((utf8proc_int32_t)c);

@@ -12,6 +12,9 @@ bool ckpt_unicode_numeric(uint32_t c);     /* N* */
 bool ckpt_unicode_word(uint32_t c);        /* \w of Unicode regular expressions */
 bool ckpt_unicode_chinese(uint32_t c);     /* the CJK blocks that BERT sets apart */
 
+/* Columns that c takes on a terminal: 0, 1 or 2. */
+unsigned ckpt_unicode_columns(uint32_t c);
+
 /* The lower case of c into out (room for 2); returns how many. */
 size_t ckpt_unicode_lower(uint32_t c, uint32_t out[2]);
 
