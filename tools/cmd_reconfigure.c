@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../lib/checkpoint.h"
+#include "../lib/model/model.h"
 #include "../lib/text/text.h"
 #include "model_save.h"
 #include "sets.h"
@@ -55,18 +56,16 @@ static bool write_model(const ckpt_call *call, ckpt_reshape *reshape, const ckpt
 	return cp && ckpt_model_save(call, cp, &target, err);
 }
 
-/* Names the tokens of the tokenizer beside the source whose ids the new vocabulary does not reach. */
-static void say_lost_tokens(const ckpt_call *call, const ckpt_checkpoint *source)
+/* Names the tokens of the tokenizer beside the source that had a row among `before` and have none among `after`. */
+static void say_lost_tokens(const ckpt_call *call, const ckpt_checkpoint *source, uint64_t before, uint64_t after)
 {
 	enum { SHOWN = 5 };
-	const options *o = call->options;
-	uint64_t size = o->vocab_size, lost = 0;
+	uint64_t lost = 0;
 	ckpt_error ignored = {0};
-	ckpt_tokenizer *t = size && source->config_folder ? ckpt_tokenizer_open(source->config_folder, &ignored) : NULL;
+	ckpt_tokenizer *t = after < before && source->config_folder ? ckpt_tokenizer_open(source->config_folder, &ignored) : NULL;
 	ckpt_buffer names = {0};
 	if (!t) return; /* no tokenizer, or none that can be read: it comes along as it is */
-	if (o->multiple_of && size % o->multiple_of) size += o->multiple_of - size % o->multiple_of;
-	for (uint64_t id = size, last = ckpt_tokenizer_last_id(t); id <= last; id++) {
+	for (uint64_t id = after, last = ckpt_tokenizer_last_id(t); id <= last && id < before; id++) {
 		const char *token = ckpt_tokenizer_token(t, id);
 		if (!token || lost++ >= SHOWN) continue;
 		ckpt_buffer_str(&names, lost == 1 ? " \"" : ", \"");
@@ -75,9 +74,19 @@ static void say_lost_tokens(const ckpt_call *call, const ckpt_checkpoint *source
 	}
 	if (lost && ckpt_buffer_ok(&names, &ignored))
 		ckpt_remark(call, "%llu token%s of the tokenizer %s left without a row of %llu:%s%s", (unsigned long long)lost, lost == 1 ? "" : "s",
-		            lost == 1 ? "is" : "are", (unsigned long long)size, names.data, lost > SHOWN ? ", ..." : "");
+		            lost == 1 ? "is" : "are", (unsigned long long)after, names.data, lost > SHOWN ? ", ..." : "");
 	ckpt_buffer_free(&names);
 	ckpt_tokenizer_free(t);
+}
+
+/* The words that the reshaped model has. */
+static bool words_of(const ckpt_reshape *reshape, uint64_t *words, ckpt_error *err)
+{
+	const char *text = ckpt_reshape_config(reshape);
+	ckpt_config *config = ckpt_config_parse(text, strlen(text), err);
+	if (config) *words = ckpt_config_dim(config, 'V');
+	ckpt_config_free(config);
+	return config != NULL;
 }
 
 static bool reconfigure(const ckpt_call *call, const ckpt_model *model, const ckpt_checkpoint *cp,
@@ -89,8 +98,10 @@ static bool reconfigure(const ckpt_call *call, const ckpt_model *model, const ck
 	if (!reshape) return false;
 	ok = o->dry_run || write_model(call, reshape, cp, err);
 	const char *report = ok ? ckpt_reshape_report(reshape, o->json, err) : NULL;
+	uint64_t words = 0;
+	ok = report && words_of(reshape, &words, err);
 	if (report && (!call->quiet || o->dry_run)) fputs(report, stdout);
-	ok = report;
+	if (ok) say_lost_tokens(call, cp, ckpt_config_dim(model->config, 'V'), words);
 	ckpt_reshape_free(reshape);
 	return ok;
 }
@@ -125,7 +136,6 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	reshape.count = o->sets.count;
 	if (!choose_layers(o, &reshape, ckpt_model_type(model), ckpt_model_stacks(model) == 2, err)) goto done;
 	if (!reconfigure(call, model, cp, &reshape, err)) goto done;
-	say_lost_tokens(call, cp);
 	code = CKPT_EXIT_OK;
 done:
 	ckpt_sets_free(&o->sets, keys, values);
