@@ -138,7 +138,8 @@ static bool show(const ckpt_call *call, const ckpt_opened *model, const ckpt_che
 {
 	const options *o = call->options;
 	const ckpt_forward_result result = {.model = model->model, .outputs = out, .f64 = o->precision == 1, .values = !o->output,
-	                                    .timing = o->time || o->repeat ? timing : NULL, .in = in, .said = said};
+	                                    .timing = o->time || o->repeat ? timing : NULL, .in = in, .said = said,
+	                                    .terminal = &call->terminal};
 	if (o->output && !save(call, out, o, err)) return false;
 	return o->json ? ckpt_forward_print_json(&result, err) : ckpt_forward_print_text(&result, err);
 }
@@ -199,8 +200,8 @@ static const ckpt_paragraph description[] = {
 	       "for each token."},
 	CKPT_INPUT_PARAGRAPH,
 	{"JSON", "An object with `type`, `class`, `precision`, `outputs` (an object: for each name `dtype`, `shape` and `data`, nested "
-	         "lists as of `ckpt cat --json`; no data with `--output`), `labels` for classifiers (for each sequence a list of `label` and "
-	         "`score`, best first; for each token its best label), with `--text` `texts` (as of `ckpt tokenize`, with `token_type_ids`), "
+	         "lists as of `ckpt cat --json`; no data with `--output`), `labels` for classifiers (for each sequence a list of objects with "
+	         "`label` and `score`, best first; for token classifiers an object for each token), with `--text` `texts` (as of `ckpt tokenize`, with `token_type_ids`), "
 	         "`masks` (each with `row`, `position` and `words`: `id`, `token`, `score`), `answers` (`answer`, `score`, `start` and `end` in "
 	         "characters), and `generated` (for each row `ids`, `stopped`: end, count or length, `margin`, the smallest distance of a chosen "
 	         "logit from the next, `seconds`, `cache_bytes`, and with `--text` `tokens` and `text`); with `--time` or `--repeat` `seconds` with `min`, `median` and "

@@ -1,21 +1,70 @@
 /* cmd_verify.c -- ckpt verify: one verdict on a model, with reasons */
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "verify.h"
 
 static const ckpt_verify_options defaults = {.atol = -1, .rtol = -1};
 
+/* What tells two tokenizers apart: sizes, a token, the ids of one of the texts; false: nothing found. */
+static bool find_difference(const ckpt_texts *a, const ckpt_texts *b, ckpt_buffer *out, ckpt_error *err)
+{
+	size_t x = ckpt_tokenizer_size(a->tokenizer), y = ckpt_tokenizer_size(b->tokenizer);
+	uint64_t last = ckpt_tokenizer_last_id(a->tokenizer);
+	if (x != y) return ckpt_buffer_printf(out, "they have %zu and %zu tokens", x, y), true;
+	for (uint64_t id = 0; id <= last; id++) {
+		const char *p = ckpt_tokenizer_token(a->tokenizer, id), *q = ckpt_tokenizer_token(b->tokenizer, id);
+		if (p && q && strcmp(p, q) == 0) continue;
+		if (p || q) return ckpt_buffer_printf(out, "token %llu is \"%s\" and \"%s\"", (unsigned long long)id, p ? p : "", q ? q : ""), true;
+	}
+	bool other = false;
+	for (size_t r = 0; !other && r < a->count; r++) {
+		const char *text = ckpt_text_of(a->given, r), *pair = ckpt_pair_of(a->given, r);
+		const ckpt_encoding *known = &a->rows[r];
+		ckpt_encoding e = {0};
+		other = !ckpt_encode(b->encoder, text, strlen(text), pair, pair ? strlen(pair) : 0, NULL, &e, err);
+		size_t at = 0;
+		for (size_t i = 0; !other && i < known->count; i++)
+			if (known->items[i].attention) other = at >= e.count || e.items[at++].id != known->items[i].id;
+		ckpt_encoding_free(&e);
+		if (other) ckpt_buffer_printf(out, "they give other ids for text %zu", r + 1);
+	}
+	return other;
+}
+
+/* Ids mean the same to both models only if their tokenizers are alike. */
+static bool compare_tokenizers(const ckpt_verify *v, const ckpt_texts *texts, ckpt_error *err)
+{
+	ckpt_error why = {0};
+	ckpt_texts other = {0};
+	ckpt_buffer what = {0};
+	if (ckpt_texts_open(&other, v->options->against, &why) && find_difference(texts, &other, &what, &why))
+		ckpt_remark(v->call, "the tokenizers of %s and %s differ: %s; both models get the ids of the first", v->path, v->options->against,
+		            what.data ? what.data : "");
+	bool ok = ckpt_buffer_ok(&what, err);
+	if (why.code == CKPT_E_NOMEM) ok = ckpt_fail_nomem(err);
+	ckpt_buffer_free(&what);
+	ckpt_texts_free(&other);
+	return ok;
+}
+
+static bool encode_texts(ckpt_verify *v, ckpt_error *err)
+{
+	ckpt_texts texts = {0};
+	const ckpt_verify_options *o = v->options;
+	bool ok = ckpt_texts_open(&texts, v->path, err) && ckpt_texts_encode(&texts, &o->text, v->model.model, &v->inputs, err);
+	if (ok) v->tokenizer = ckpt_tokenizer_kind(texts.tokenizer);
+	ok = ok && (!o->against || compare_tokenizers(v, &texts, err));
+	ckpt_texts_free(&texts);
+	return ok;
+}
+
 /* Ids that were given, or drawn. */
 static bool prepare_inputs(ckpt_verify *v, ckpt_error *err)
 {
 	const ckpt_verify_options *o = v->options;
-	if (o->text.texts.count) {
-		ckpt_texts texts = {0};
-		bool ok = ckpt_texts_open(&texts, v->path, err) && ckpt_texts_encode(&texts, &o->text, v->model.model, &v->inputs, err);
-		ckpt_texts_free(&texts);
-		return ok;
-	}
+	if (o->text.texts.count) return encode_texts(v, err);
 	if (o->input.ids) return ckpt_inputs_read(v->call, &o->input, &v->inputs, err);
 	if (o->input.mask || o->input.types || o->input.positions || o->input.decoder_ids || o->input.decoder_mask)
 		return ckpt_fail(err, CKPT_E_USAGE, "the other inputs go with --input-ids");
@@ -70,7 +119,8 @@ static const ckpt_paragraph description[] = {
 	       " forward    outputs are finite; single precision loses little against double\n"
 	       " against    OTHER computes the same; else the first block that differs is named\n"
 	       " expect     outputs are those of a file, or those published for the model"},
-	{NULL, "The ids of the passes are drawn from `--seed`, unless `--input-ids` or `--text` gives some. OTHER may have another format, "
+	{NULL, "The ids of the passes are drawn from `--seed`, unless `--input-ids` or `--text` gives some; texts become ids by "
+	       "MODEL's tokenizer, for OTHER too. OTHER may have another format, "
 	       "sharding, dtype, prefix or way with tied weights. Equal weights give equal bits, so the tolerance of `--against` is "
 	       "narrow (atol 1e-6, rtol 1e-6). When all of one model is narrower (BF16 and F32), the other one is rounded to it first, so that "
 	       "a conversion that rounded as it should makes no difference."},
@@ -82,7 +132,7 @@ static const ckpt_paragraph description[] = {
 	CKPT_INPUT_PARAGRAPH,
 	{"JSON", "An object: `model`, `ok`, `reasons` (all of them), with `--against` `first_block` (null when there is none), and for each "
 	         "check that was made an object under its name: `ok` (null: skipped), `summary`, `reasons`, `reason_count`, and more: "
-	         "`report` of structure, `tensors` of numbers, `max_abs_error`, `relative_error`, `block` and `blocks` of forward, "
+	         "`report` of structure, `tensors` of numbers, `rows`, `length` and with `--text` `tokenizer` (its kind), `max_abs_error`, `relative_error`, `block` and `blocks` of forward, "
 	         "`first_block` and `blocks` of against (each with `name`, `same`, `max_abs`, `relative`, which is max_abs by the largest value, "
 	         "and `cosine`), `outputs` of expect."},
 	{0},

@@ -24,6 +24,7 @@ typedef struct ckpt_forward_result {
 	const ckpt_forward_timing *timing; /* NULL: not asked for */
 	const ckpt_forward_input *in;
 	const ckpt_said *said;
+	const ckpt_terminal *terminal;
 } ckpt_forward_result;
 
 bool ckpt_forward_print_text(const ckpt_forward_result *r, ckpt_error *err);

@@ -11,6 +11,7 @@
 #include "forward.h"
 #include "labels.h"
 #include "number.h"
+#include "table.h"
 
 enum { LABELS_SHOWN = 5 };
 
@@ -34,20 +35,57 @@ static bool print_tensor(const ckpt_tensor *t, bool values, ckpt_error *err)
 	return ok;
 }
 
-static void print_labels(const ckpt_labels *l)
+static void print_row_labels(const ckpt_labels *l, size_t row)
 {
-	for (size_t r = 0; r < l->rows; r++) {
-		printf("row %zu:", r);
-		size_t count = l->length * l->each, shown = l->tokens || count < LABELS_SHOWN ? count : LABELS_SHOWN;
-		for (size_t i = 0; i < shown; i++) {
-			const ckpt_label *label = &l->items[r * count + i];
-			fputs(!l->tokens && i ? ", " : " ", stdout);
-			ckpt_text_print(stdout, label->name);
-			if (!l->tokens) printf(" %.4f", label->score);
-		}
-		puts(shown < count ? ", ..." : "");
+	size_t shown = l->each < LABELS_SHOWN ? l->each : LABELS_SHOWN;
+	char room[CKPT_LABEL_NAME];
+	if (l->items->name) printf("row %zu:", row);
+	else fputs("choice:", stdout);
+	for (size_t i = 0; i < shown; i++) {
+		const ckpt_label *label = &l->items[row * l->each + i];
+		fputs(i ? ", " : " ", stdout);
+		ckpt_text_print(stdout, ckpt_label_name(label, room));
+		printf(" %.4f", label->score);
 	}
-	if (l->rows) puts("");
+	if (shown < l->each) fputs(", ...", stdout);
+	puts(l->scores == CKPT_SCORES_VALUES ? " (no probability: a regression)"
+	     : l->scores == CKPT_SCORES_SINGLE && l->each > 1 ? " (each label by itself)" : "");
+}
+
+/* A line for each token; of texts without what is put around them, and without padding. */
+static bool print_token_labels(const ckpt_forward_result *r, const ckpt_labels *l, ckpt_error *err)
+{
+	static const ckpt_column columns[] = {{.title = "row", .right = true}, {.title = "position", .right = true},
+	                                      {.title = "token", .least = 8}, {.title = "label"}, {.title = "score", .right = true}};
+	const ckpt_texts *texts = r->said->texts && r->said->texts->count ? r->said->texts : NULL;
+	ckpt_table *t = ckpt_table_new(columns, sizeof columns / sizeof *columns);
+	ckpt_buffer token = {0};
+	if (!t) return ckpt_fail_nomem(err);
+	for (size_t i = 0; i < l->rows * l->length; i++) {
+		const ckpt_encoding *e = texts ? &texts->rows[i / l->length] : NULL;
+		size_t at = i % l->length, length = 0;
+		if (e && (at >= e->count || !e->items[at].sequence || !e->items[at].attention)) continue;
+		const char *text = e ? ckpt_token_text(e, at, &length) : "";
+		token.length = 0;
+		ckpt_buffer_add(&token, text, length);
+		ckpt_table_format(t, "%zu", i / l->length);
+		ckpt_table_format(t, "%zu", at);
+		ckpt_table_text(t, token.data ? token.data : "");
+		ckpt_table_text(t, l->items[i].name);
+		ckpt_table_format(t, "%.4f", l->items[i].score);
+	}
+	bool ok = ckpt_buffer_ok(&token, err) && ckpt_table_print(t, stdout, r->terminal, true, err);
+	ckpt_table_free(t);
+	ckpt_buffer_free(&token);
+	return ok;
+}
+
+static bool print_labels(const ckpt_forward_result *r, const ckpt_labels *l, ckpt_error *err)
+{
+	if (!l->rows) return true;
+	if (l->tokens && !print_token_labels(r, l, err)) return false;
+	for (size_t row = 0; !l->tokens && row < l->rows; row++) print_row_labels(l, row);
+	return puts("") >= 0;
 }
 
 static void print_times(const ckpt_forward_timing *t)
@@ -68,8 +106,7 @@ bool ckpt_forward_print_text(const ckpt_forward_result *r, ckpt_error *err)
 	bool ok = ckpt_labels_find(r->model, r->outputs, &labels, err);
 	if (ok && r->said->texts && r->said->texts->count) ok = ckpt_said_print_texts(r->said, r->in, err);
 	for (size_t i = 0; ok && i < r->outputs->count; i++) ok = print_tensor(&r->outputs->tensors[i], r->values, err);
-	if (ok) print_labels(&labels);
-	ok = ok && ckpt_said_print(r->said, err);
+	ok = ok && print_labels(r, &labels, err) && ckpt_said_print(r->said, err);
 	if (ok && r->timing) print_times(r->timing);
 	ckpt_labels_free(&labels);
 	return ok;
@@ -98,14 +135,16 @@ static bool json_labels(const ckpt_labels *l, ckpt_error *err)
 {
 	ckpt_buffer b = {0};
 	size_t count = l->length * l->each;
+	char room[CKPT_LABEL_NAME];
 	if (!l->rows) return true;
 	ckpt_buffer_str(&b, ",\n\"labels\":[");
 	for (size_t i = 0; i < l->rows * count; i++) {
 		const ckpt_label *label = &l->items[i];
+		const char *name = ckpt_label_name(label, room);
 		ckpt_buffer_str(&b, i % count ? "," : i ? ",\n[" : "[");
-		if (!l->tokens) ckpt_buffer_str(&b, "{\"label\":");
-		ckpt_json_write_string(&b, label->name, strlen(label->name), false);
-		if (!l->tokens) ckpt_buffer_printf(&b, ",\"score\":%.6f}", label->score);
+		ckpt_buffer_str(&b, "{\"label\":");
+		ckpt_json_write_string(&b, name, strlen(name), false);
+		ckpt_buffer_printf(&b, ",\"score\":%.*f}", l->scores == CKPT_SCORES_VALUES ? 9 : 6, label->score);
 		if (i % count == count - 1) ckpt_buffer_char(&b, ']');
 	}
 	ckpt_buffer_char(&b, ']');

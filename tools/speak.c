@@ -32,16 +32,17 @@ static void softmax(double *x, size_t count)
 
 /* ---- masks ---- */
 
-static bool mask_id(const ckpt_texts *t, int64_t *id)
+static const char *mask_of(const ckpt_texts *t, int64_t *id)
 {
 	static const char *const names[] = {"[MASK]", "<mask>"};
 	uint32_t found;
+	*id = -1;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (ckpt_tokenizer_find(t->tokenizer, names[i], &found)) {
 			*id = (int64_t)found;
-			return true;
+			return names[i];
 		}
-	return false;
+	return NULL;
 }
 
 /* The best words, best first, of probabilities; of equal ones the smaller id first. */
@@ -66,7 +67,8 @@ static bool fill_masks(ckpt_said *s, const ckpt_forward_input *in, const ckpt_te
 {
 	int64_t mask;
 	size_t words = (size_t)t->shape[2], count = 0, all = in->batch * in->length;
-	if (!mask_id(s->texts, &mask)) return true;
+	s->fills = true;
+	s->mask = mask_of(s->texts, &mask);
 	for (size_t i = 0; i < all; i++) count += in->ids[i] == mask;
 	s->fillings = calloc(count + 1, sizeof *s->fillings);
 	double *values = calloc(words + 1, sizeof *values);
@@ -128,8 +130,9 @@ static bool answer(ckpt_said *s, const ckpt_forward_input *in, const ckpt_tensor
 		ckpt_answer *a = &s->answers[s->answer_count++];
 		ok = read_values(starts, r * in->length, in->length, values, err) &&
 		     read_values(ends, r * in->length, in->length, values + in->length, err);
-		if (ok) find_answer(&s->texts->rows[r], given->pair ? 2 : 1, in->length, values, values + in->length, a);
-		if (ok && a->found) cut(given->pair ? given->pair : given->texts.items[r], a);
+		const char *pair = ckpt_pair_of(given, r);
+		if (ok) find_answer(&s->texts->rows[r], pair ? 2 : 1, in->length, values, values + in->length, a);
+		if (ok && a->found) cut(pair ? pair : ckpt_text_of(given, r), a);
 	}
 	free(values);
 	return ok;

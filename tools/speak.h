@@ -24,6 +24,8 @@ typedef struct ckpt_answer {
 
 typedef struct ckpt_said {
 	const ckpt_texts *texts;
+	bool fills;       /* the model fills masks; fillings is not NULL then */
+	const char *mask; /* how the tokenizer spells a mask; NULL: it has none */
 	ckpt_filling *fillings;
 	size_t filling_count;
 	ckpt_answer *answers;   /* one a row */

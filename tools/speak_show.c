@@ -69,10 +69,18 @@ bool ckpt_said_print_texts(const ckpt_said *s, const ckpt_forward_input *in, ckp
 	return ok;
 }
 
+/* NULL: no token has that id. */
 static const char *word_of(const ckpt_said *s, uint64_t id)
 {
 	const char *word = s->texts && s->texts->tokenizer ? ckpt_tokenizer_token(s->texts->tokenizer, id) : NULL;
-	return word ? word : "?";
+	return word;
+}
+
+/* A table of words is often longer than the vocabulary: null where it goes beyond. */
+static void json_word(ckpt_buffer *b, const char *word)
+{
+	if (word) ckpt_json_write_string(b, word, strlen(word), false);
+	else ckpt_buffer_str(b, "null");
 }
 
 static void print_filling(const ckpt_said *s, const ckpt_filling *f)
@@ -80,10 +88,23 @@ static void print_filling(const ckpt_said *s, const ckpt_filling *f)
 	printf("row %zu, mask at %zu:", f->row, f->position);
 	for (size_t i = 0; i < f->count; i++) {
 		fputs(i ? ", " : " ", stdout);
-		ckpt_text_print(stdout, word_of(s, f->ids[i]));
+		const char *word = word_of(s, f->ids[i]);
+		if (word) ckpt_text_print(stdout, word);
+		else printf("id %" PRIu64, f->ids[i]);
 		printf(" %.4f", f->scores[i]);
 	}
 	puts("");
+}
+
+/* Every mask, and the rows that have none. */
+static void print_fillings(const ckpt_said *s)
+{
+	size_t at = 0;
+	if (!s->mask) puts("the tokenizer has neither [MASK] nor <mask>: there is nothing to fill");
+	for (size_t row = 0; s->mask && row < s->texts->count; row++) {
+		if (at == s->filling_count || s->fillings[at].row != row) printf("row %zu: there is no %s to fill\n", row, s->mask);
+		while (at < s->filling_count && s->fillings[at].row == row) print_filling(s, &s->fillings[at++]);
+	}
 }
 
 static bool print_answer(size_t row, const ckpt_answer *a, ckpt_error *err)
@@ -118,7 +139,7 @@ static bool print_generated(const ckpt_said *s, size_t row, const ckpt_generated
 bool ckpt_said_print(const ckpt_said *s, ckpt_error *err)
 {
 	bool ok = true;
-	for (size_t i = 0; i < s->filling_count; i++) print_filling(s, &s->fillings[i]);
+	if (s->fills) print_fillings(s);
 	for (size_t i = 0; ok && i < s->answer_count; i++) ok = print_answer(i, &s->answers[i], err);
 	for (size_t i = 0; ok && i < s->generated_count; i++) ok = print_generated(s, i, &s->generated[i], err);
 	return ok;
@@ -139,9 +160,8 @@ static void json_filling(const ckpt_said *s, ckpt_buffer *b, const ckpt_filling 
 {
 	ckpt_buffer_printf(b, "{\"row\":%zu,\"position\":%zu,\"words\":[", f->row, f->position);
 	for (size_t i = 0; i < f->count; i++) {
-		const char *word = word_of(s, f->ids[i]);
 		ckpt_buffer_printf(b, "%s{\"id\":%" PRIu64 ",\"token\":", i ? "," : "", f->ids[i]);
-		ckpt_json_write_string(b, word, strlen(word), false);
+		json_word(b, word_of(s, f->ids[i]));
 		ckpt_buffer_printf(b, ",\"score\":%.6f}", f->scores[i]);
 	}
 	ckpt_buffer_str(b, "]}");
@@ -172,9 +192,8 @@ static bool json_generated(const ckpt_said *s, ckpt_buffer *b, const ckpt_genera
 		ok = ckpt_texts_decode(s->texts, g->ids, g->count, &text, err);
 		ckpt_buffer_str(b, ",\"tokens\":[");
 		for (size_t i = 0; i < g->count; i++) {
-			const char *word = word_of(s, (uint64_t)g->ids[i]);
 			if (i) ckpt_buffer_char(b, ',');
-			ckpt_json_write_string(b, word, strlen(word), false);
+			json_word(b, word_of(s, (uint64_t)g->ids[i]));
 		}
 		ckpt_buffer_str(b, "],\"text\":");
 		ckpt_json_write_string(b, text.data ? text.data : "", text.length, false);
@@ -196,12 +215,12 @@ bool ckpt_said_print_json(const ckpt_said *s, ckpt_error *err)
 		}
 		ckpt_buffer_char(&b, ']');
 	}
-	if (s->fillings) ckpt_buffer_str(&b, ",\n\"masks\":[");
+	if (s->fills) ckpt_buffer_str(&b, ",\n\"masks\":[");
 	for (size_t i = 0; i < s->filling_count; i++) {
 		if (i) ckpt_buffer_str(&b, ",\n");
 		json_filling(s, &b, &s->fillings[i]);
 	}
-	if (s->fillings) ckpt_buffer_char(&b, ']');
+	if (s->fills) ckpt_buffer_char(&b, ']');
 	for (size_t i = 0; i < s->answer_count; i++) {
 		ckpt_buffer_str(&b, i ? ",\n" : ",\n\"answers\":[");
 		json_answer(&b, &s->answers[i]);

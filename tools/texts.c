@@ -13,11 +13,25 @@ bool ckpt_texts_check(const ckpt_text_options *texts, const ckpt_input_options *
 {
 	const ckpt_input_options *i = inputs;
 	bool others = i->mask || i->types || i->positions || i->decoder_ids || i->decoder_mask;
-	if (texts->pair && !texts->texts.count) return ckpt_fail(err, CKPT_E_USAGE, "--pair goes with --text");
+	size_t count = texts->texts.count, pairs = texts->pairs.count;
+	if (pairs && !count) return ckpt_fail(err, CKPT_E_USAGE, "--pair goes with --text");
+	if (pairs > 1 && count > 1 && pairs != count)
+		return ckpt_fail(err, CKPT_E_USAGE, "--text is given %zu times, --pair %zu times: as many of both are wanted, or one of either", count,
+		                 pairs);
 	if (texts->texts.count && i->ids) return ckpt_fail(err, CKPT_E_USAGE, "--text and --input-ids are two inputs: one is wanted");
 	if (texts->texts.count && others)
 		return ckpt_fail(err, CKPT_E_USAGE, "masks, types, positions and decoder input go with --input-ids, the tokenizer makes those of --text");
 	return true;
+}
+
+const char *ckpt_text_of(const ckpt_text_options *given, size_t row)
+{
+	return given->texts.items[given->texts.count == 1 ? 0 : row];
+}
+
+const char *ckpt_pair_of(const ckpt_text_options *given, size_t row)
+{
+	return given->pairs.count ? given->pairs.items[given->pairs.count == 1 ? 0 : row] : NULL;
 }
 
 bool ckpt_texts_open(ckpt_texts *t, const char *path, ckpt_error *err)
@@ -159,12 +173,12 @@ static bool fill(const ckpt_texts *t, const ckpt_model *model, size_t longest, c
 
 bool ckpt_texts_encode(ckpt_texts *t, const ckpt_text_options *given, const ckpt_model *model, ckpt_inputs *out, ckpt_error *err)
 {
-	size_t longest = 0;
+	size_t longest = 0, count = given->texts.count > given->pairs.count ? given->texts.count : given->pairs.count;
 	t->given = given;
-	t->rows = calloc(given->texts.count, sizeof *t->rows);
+	t->rows = calloc(count, sizeof *t->rows);
 	if (!t->rows) return ckpt_fail_nomem(err);
-	for (; t->count < given->texts.count; t->count++) {
-		const char *text = given->texts.items[t->count], *pair = given->pair;
+	for (; t->count < count; t->count++) {
+		const char *text = ckpt_text_of(given, t->count), *pair = ckpt_pair_of(given, t->count);
 		ckpt_encoding *e = &t->rows[t->count];
 		bool ok = ckpt_encode(t->encoder, text, strlen(text), pair, pair ? strlen(pair) : 0, NULL, e, err);
 		if (ok && e->count == 0) ok = ckpt_fail(err, CKPT_E_USAGE, "it gives no tokens");

@@ -7,16 +7,15 @@
 #include <stdio.h>
 
 typedef struct ckpt_text_options {
-	ckpt_list texts;
-	const char *pair; /* NULL: none */
+	ckpt_list texts, pairs; /* as many of both, or one of either for all of the other; pairs may be missing */
 } ckpt_text_options;
 
 /* Rows of an option table for a struct that holds ckpt_text_options as its member `text`. */
 #define CKPT_TEXT_OPTIONS(type)                                                                                        \
 	{"text", 0, CKPT_OPTION_LIST, offsetof(type, text.texts), "TEXT",                                              \
 	 "a text in place of --input-ids; several make a batch, padded to the longest", 0, 0},                           \
-		{"pair", 0, CKPT_OPTION_TEXT, offsetof(type, text.pair), "TEXT",                                       \
-		 "a second text behind each --text: the context of a question", 0, 0}
+		{"pair", 0, CKPT_OPTION_LIST, offsetof(type, text.pairs), "TEXT",                                      \
+		 "a second text behind the --text before it; one serves all texts, and one text all pairs", 0, 0}
 
 typedef struct ckpt_texts {
 	ckpt_tokenizer *tokenizer; /* NULL: there is none */
@@ -26,8 +25,11 @@ typedef struct ckpt_texts {
 	size_t count;
 } ckpt_texts;
 
-/* CKPT_E_USAGE when texts and other inputs were both given, or neither. */
+/* CKPT_E_USAGE when texts and other inputs were both given, or texts and pairs do not match. */
 bool ckpt_texts_check(const ckpt_text_options *texts, const ckpt_input_options *inputs, ckpt_error *err);
+/* The text of a row, and what was given behind it or NULL. */
+const char *ckpt_text_of(const ckpt_text_options *given, size_t row);
+const char *ckpt_pair_of(const ckpt_text_options *given, size_t row);
 /* The tokenizer beside the model at path. */
 bool ckpt_texts_open(ckpt_texts *t, const char *path, ckpt_error *err);
 /* Ids, mask where there is padding, and for models that have them token types; the start of the decoder for models that want

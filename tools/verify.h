@@ -36,6 +36,7 @@ typedef struct ckpt_verify {
 	const char *path;
 	ckpt_opened model;
 	ckpt_inputs inputs;   /* given, or drawn from the seed */
+	const char *tokenizer; /* the kind of what made ids of texts, MODEL's for both models; NULL: there were no texts */
 	char *first_block;    /* of --against: that differs; NULL: none does */
 	ckpt_check checks[CKPT_CHECK_COUNT];
 } ckpt_verify;

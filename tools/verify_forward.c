@@ -55,6 +55,10 @@ bool ckpt_verify_forward(ckpt_verify *v, ckpt_error *err)
 	}
 	const ckpt_block *broken = first_not_finite(&blocks);
 	ckpt_buffer_printf(&c->summary, "%zu x %zu tokens", in->batch, in->length);
+	if (v->tokenizer) {
+		ckpt_buffer_printf(&c->summary, " by the %s tokenizer of %s", v->tokenizer, v->path);
+		ckpt_buffer_printf(&c->json, ",\"tokenizer\":\"%s\"", v->tokenizer);
+	}
 	ckpt_buffer_printf(&c->json, ",\"rows\":%zu,\"length\":%zu", in->batch, in->length);
 	bool ok = true;
 	if (broken) {

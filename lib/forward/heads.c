@@ -62,8 +62,9 @@ bool ckpt_forward_token_logits(ckpt_forward *f, const void *x, uint64_t length, 
 {
 	uint64_t n;
 	void *logits;
+	bool lone = ckpt_forward_class_is(f, "ForPreTraining"); /* ELECTRA's: a number a token */
 	return logits_of(f, f->in->batch * length, x, name, NULL, &logits, &n) &&
-	       ckpt_forward_output(f, field, n == 1 ? 2 : 3, (uint64_t[]){f->in->batch, length, n}, logits);
+	       ckpt_forward_output(f, field, lone ? 2 : 3, (uint64_t[]){f->in->batch, length, n}, logits);
 }
 
 bool ckpt_forward_row_logits(ckpt_forward *f, const void *rows, const char *name, const char *field)

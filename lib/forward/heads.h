@@ -7,7 +7,7 @@
 bool ckpt_forward_last(ckpt_forward *f, const void *x, uint64_t length, uint64_t h);
 /* rows [B,H] = act(NAME(first position of each row of x [B,S,H])), reported as block NAME, or "pooler". */
 bool ckpt_forward_first_dense(ckpt_forward *f, const void *x, uint64_t h, const char *name, ckpt_nn_activation act, void *rows);
-/* logits (B,length,n) = x W^T + b for a linear layer NAME with n outputs; (B,length) when n is 1. */
+/* logits (B,length,n) = x W^T + b for a linear layer NAME with n outputs; (B,length) of ELECTRA's discriminator. */
 bool ckpt_forward_token_logits(ckpt_forward *f, const void *x, uint64_t length, const char *name, const char *field);
 /* logits (B,n) of B rows; multiple choice: (1,B). */
 bool ckpt_forward_row_logits(ckpt_forward *f, const void *rows, const char *name, const char *field);
