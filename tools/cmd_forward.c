@@ -190,21 +190,27 @@ static const ckpt_paragraph description[] = {
 	{NULL, "Weights stay in their file, mapped, in their own dtype (F32, F16, BF16, F64), and each is converted when it is used; "
 	       "the dtype of the computation is `--precision`. Results are the same, bit for bit, for every number of threads. `f64` "
 	       "computes everything in double precision: a yardstick for the rounding errors of all others, several times slower."},
-	{NULL, "`--text` takes the tokenizer beside the model (see `ckpt tokenize`); its ids come first, padding makes the mask. The heads "
-	       "then speak: a masked language model gives the five best words for each mask, with probabilities; a classifier its "
-	       "labels; question answering the span of the context (`--text QUESTION --pair CONTEXT`), at most 15 tokens long, as "
-	       "transformers' pipeline finds it; a causal language model and one with an encoder in front go on with ten tokens, or "
-	       "`--generate` N, each the most likely one, until an end token of generation_config.json, or of config.json where there is no such file."},
+	{NULL, "`--text` takes the tokenizer beside the model (see `ckpt tokenize`); its ids come first, padding makes the mask. `--pair` gives "
+	       "the text before it a second one. Then the head speaks, as the pipelines of transformers do:"},
+	{NULL, " masks     the five best words for each, with probabilities\n"
+	       " labels    of a text, best first; of each token, the best; with scores\n"
+	       " pairs     whether the second text follows (BERT), or both are in order (ALBERT)\n"
+	       " choices   which row is best (--text QUESTION --pair ONE --pair ANOTHER)\n"
+	       " answers   a span of at most 15 tokens (--text QUESTION --pair CONTEXT)\n"
+	       " words     the next ten, or --generate N, each the most likely one"},
+	{NULL, "Scores of labels are probabilities that add up to 1; each label's own where `problem_type` of the config is "
+	       "multi_label_classification, or there is one label alone; and the model's number itself where it is regression. Words end at an end "
+	       "token of generation_config.json, or of config.json where there is no such file."},
 	{NULL, "While words are generated the keys and values of each layer are kept, at most `--limit cache-bytes` of them (for each token "
-	       "4 or 8 bytes x 2 x layers x numbers of a key); types without such a cache, and `--no-cache`, compute the whole sequence "
+	       "4 or 8 bytes x 2 x layers x numbers of a key), so that the pass whose outputs are shown is the first step; types without such a cache, and `--no-cache`, compute the whole sequence "
 	       "for each token."},
 	CKPT_INPUT_PARAGRAPH,
 	{"JSON", "An object with `type`, `class`, `precision`, `outputs` (an object: for each name `dtype`, `shape` and `data`, nested "
 	         "lists as of `ckpt cat --json`; no data with `--output`), `labels` for classifiers (for each sequence a list of objects with "
 	         "`label` and `score`, best first; for token classifiers an object for each token), with `--text` `texts` (as of `ckpt tokenize`, with `token_type_ids`), "
-	         "`masks` (each with `row`, `position` and `words`: `id`, `token`, `score`), `answers` (`answer`, `score`, `start` and `end` in "
-	         "characters), and `generated` (for each row `ids`, `stopped`: end, count or length, `margin`, the smallest distance of a chosen "
-	         "logit from the next, `seconds`, `cache_bytes`, and with `--text` `tokens` and `text`); with `--time` or `--repeat` `seconds` with `min`, `median` and "
+	         "`masks` (each with `row`, `position` and `words`: `id`, `token`, null beyond the vocabulary, and `score`), `answers` (null, or "
+	         "`answer`, `score`, `start` and `end` in characters), and `generated` (for each row `ids`, `stopped`: end, count or length, `margin`, the smallest distance of a chosen "
+	         "logit from the next, `seconds` behind that pass, `cache_bytes`, and with `--text` `tokens` and `text`); with `--time` or `--repeat` `seconds` with `min`, `median` and "
 	         "`max`, `passes`, `tokens`, `tokens_per_second` and `parts`, the seconds of each part of the pass in the middle."},
 	{0},
 };
@@ -232,6 +238,8 @@ static const ckpt_option table[] = {
 
 static const ckpt_example examples[] = {
 	{"ckpt forward model --input-ids '[[3,5,4],[3,7,4]]'", "The outputs for two sequences of three tokens."},
+	{"ckpt forward model --text 'Hello!' --text 'Cool.' --text 'Nice!'", "Three texts in one batch."},
+	{"ckpt forward model --text 'Who is it?' --pair 'The king.'", "A question and its context."},
 	{"ckpt forward model --input-ids '[[3,5,4]]' --precision f64 -o out.safetensors", "All values, computed in double precision."},
 	{"ckpt forward model --input-ids '[3,5,4]' --repeat 5 --json", "One sequence, with the time of five passes."},
 	{0},

@@ -5,6 +5,7 @@ ckpt convert -q --exclude 'pooler*' ready/model.safetensors ready/pytorch_model.
 ckpt convert -q --include 'pooler*' ready/model.safetensors ready/bert/model.safetensors
 printf '{"model_type":"bert"}' >ready/bert/config.json
 bert ready/model
+printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' hello who is it ! >ready/model/vocab.txt
 ckpt convert -q ready/model/model.safetensors ready/model.bin
 ckpt help --examples | while read -r line; do
 	case $line in *.npz) ckpt help formats | grep -q npz || continue ;; esac
