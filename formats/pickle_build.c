@@ -98,10 +98,10 @@ static bool push_persistent(pickle_machine *m, ckpt_value *id, bool text)
 	if (m->options->persistent) {
 		ckpt_error why = {0};
 		ckpt_value *v = m->options->persistent(m->options->user, id, text, &why);
-		if (!v) return ckpt_pickle_fail_as(m, why.code, "%s", why.text);
-		return ckpt_pickle_push(m, v);
+		if (v) return ckpt_pickle_push(m, v);
+		if (why.code != CKPT_OK) return ckpt_pickle_fail_as(m, why.code, "%s", why.text);
 	}
-	if (!is_storage_id(id) && !ckpt_pickle_note_event(m, (pickle_event){.kind = CKPT_PICKLE_PERSISTENT}))
+	if ((m->options->persistent || !is_storage_id(id)) && !ckpt_pickle_note_event(m, (pickle_event){.kind = CKPT_PICKLE_PERSISTENT}))
 		return false;
 	ckpt_value *v = ckpt_pickle_make(m, CKPT_VALUE_PERSID);
 	if (v) v->u.persid.id = id;
@@ -476,6 +476,25 @@ static bool op_inst(pickle_machine *m)
 	return arguments && push_instance(m, CKPT_OBJECT_INST, class, arguments, arguments);
 }
 
+/* numpy believes the flags in the state of a dtype: without those of objects it would take bytes for addresses, and the
+ * other way round. Fields and parts have flags of their own. */
+static void judge_dtype(pickle_machine *m, const ckpt_object *o, const ckpt_value *state)
+{
+	enum { SUBARRAY = 2, NAMES, FIELDS, FLAGS = 7, OF_OBJECTS = 3 };
+	const ckpt_value *class = o->callable, *type = NULL, *const *items = (const ckpt_value *const *)state->u.list.items;
+	if (class->kind != CKPT_VALUE_GLOBAL || class->tensor >= m->event_count) return;
+	if (strcmp(ckpt_value_global_module(class, NULL), "numpy") != 0 || strcmp(ckpt_value_global_name(class), "dtype") != 0) return;
+	pickle_event *e = &m->events[class->tensor];
+	if (o->arguments->u.list.count) type = o->arguments->u.list.items[0];
+	bool simple = type && type->kind == CKPT_VALUE_STRING && state->kind == CKPT_VALUE_TUPLE && state->u.list.count > FLAGS &&
+	              items[FLAGS]->kind == CKPT_VALUE_INT;
+	for (int i = SUBARRAY; simple && i <= FIELDS; i++) simple = items[i]->kind == CKPT_VALUE_NONE;
+	if (!simple)
+		e->odd = true;
+	else if ((items[FLAGS]->u.integer & OF_OBJECTS) != (strchr(type->u.text.bytes, 'O') ? OF_OBJECTS : 0))
+		e->class = CKPT_PICKLE_DANGEROUS;
+}
+
 static bool op_build(pickle_machine *m)
 {
 	ckpt_value *state = ckpt_pickle_pop(m), *target = state ? ckpt_pickle_top(m) : NULL;
@@ -483,6 +502,7 @@ static bool op_build(pickle_machine *m)
 	if (target->kind != CKPT_VALUE_OBJECT)
 		return ckpt_pickle_fail(m, "BUILD sets the state of an object, the type found is %s",
 		                        ckpt_pickle_kind_text(target));
+	judge_dtype(m, target->u.object.parts, state);
 	ckpt_pickle_role role = ckpt_pickle_role_of(target);
 	const char *closed = closed_type(target);
 	if (closed && role != CKPT_ROLE_TENSOR_CLASS && role != CKPT_ROLE_PARAMETER)

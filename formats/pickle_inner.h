@@ -7,7 +7,7 @@
 typedef struct pickle_event {
 	ckpt_pickle_event_kind kind;
 	ckpt_pickle_class class;
-	bool called;
+	bool called, odd;
 	uint8_t opcode;
 	uint64_t offset;
 	const ckpt_value *global; /* GLOBAL */
@@ -33,6 +33,9 @@ typedef struct pickle_machine {
 	ckpt_pickle_result result;
 	bool stopped;
 	bool ran_out; /* it failed because the bytes came to an end */
+	bool lost;    /* record mode: an entry of the memo could not be stored, so numbers may mean something else */
+	size_t faults;    /* record mode: passed over */
+	ckpt_error first; /* of these */
 	ckpt_error *err;
 } pickle_machine;
 

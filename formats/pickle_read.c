@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FAULTS = 100000 }; /* that record mode passes over */
+
 static const char *op_name(uint8_t code);
 
 bool ckpt_pickle_fail_as(pickle_machine *m, ckpt_code code, const char *format, ...)
@@ -36,6 +38,24 @@ bool ckpt_pickle_fail(pickle_machine *m, const char *format, ...)
 
 /* ---- bytes ---- */
 
+/* Record mode: false when it has been enough. */
+static bool pass_over(pickle_machine *m)
+{
+	if (!m->options->record_event || m->faults == FAULTS) return false;
+	if (m->faults++ == 0) m->first = *m->err;
+	return true;
+}
+
+/* Python minds no bytes that run past the end of their frame. */
+static bool leave_frame(pickle_machine *m, uint64_t n)
+{
+	ckpt_pickle_fail(m, "%llu bytes run past the end of the frame, %zu are left in it", (unsigned long long)n,
+	                 m->frame_end - m->next);
+	if (!pass_over(m)) return false;
+	m->frame_end = 0;
+	return true;
+}
+
 const uint8_t *ckpt_pickle_take(pickle_machine *m, uint64_t n)
 {
 	size_t left = m->length - m->next;
@@ -45,11 +65,7 @@ const uint8_t *ckpt_pickle_take(pickle_machine *m, uint64_t n)
 		                 (unsigned long long)n, left);
 		return NULL;
 	}
-	if (m->frame_end && n > m->frame_end - m->next) {
-		ckpt_pickle_fail(m, "%llu bytes run past the end of the frame, %zu are left in it",
-		                 (unsigned long long)n, m->frame_end - m->next);
-		return NULL;
-	}
+	if (m->frame_end && n > m->frame_end - m->next && !leave_frame(m, n)) return NULL;
 	const uint8_t *p = m->data + m->next;
 	m->next += (size_t)n;
 	return p;
@@ -171,6 +187,7 @@ static bool op_dup(pickle_machine *m)
 
 static bool get(pickle_machine *m, uint32_t number)
 {
+	if (m->lost) return ckpt_pickle_push(m, ckpt_pickle_make(m, CKPT_VALUE_NONE));
 	ckpt_value *v = ckpt_pickle_memo_get(&m->memo, number);
 	if (!v) return ckpt_pickle_fail(m, "the memo has no entry %u", number);
 	return ckpt_pickle_push(m, v);
@@ -361,7 +378,7 @@ static void tell_events(const pickle_machine *m)
 	for (size_t i = 0; i < m->event_count; i++) {
 		const pickle_event *e = &m->events[i];
 		ckpt_pickle_event out = {e->kind, m->options->record, e->offset, op_name(e->opcode), NULL,
-		                         NULL,    e->class,           e->called};
+		                         NULL,    e->class,           e->called, e->odd};
 		if (e->global) {
 			out.module = ckpt_value_global_module(e->global, NULL);
 			out.name = ckpt_value_global_name(e->global);
@@ -371,6 +388,25 @@ static void tell_events(const pickle_machine *m)
 }
 
 /* ---- the run ---- */
+
+/* Opcodes that leave no value of their own on the stack. */
+static bool pushes_nothing(uint8_t code)
+{
+	return code && strchr("01(aesub\x90pqr\x94\x80\x95.", code);
+}
+
+/* Record mode, after a fault: what this machine refuses another may take, and run what stands behind it. The first error
+ * stays the result. */
+static bool go_on(pickle_machine *m)
+{
+	const uint8_t code = m->data[m->at];
+	if (m->ran_out || m->err->code == CKPT_E_NOMEM || m->values > m->options->limits.pickle_values) return false;
+	if (!pass_over(m)) return false;
+	if (code && strchr("pqr\x94", code)) m->lost = true;
+	if (code == '.') m->stopped = true;
+	if (m->stopped) m->result.consumed = m->next;
+	return pushes_nothing(code) || ckpt_pickle_push(m, ckpt_pickle_make(m, CKPT_VALUE_NONE));
+}
 
 static bool run(pickle_machine *m)
 {
@@ -386,7 +422,7 @@ static bool run(pickle_machine *m)
 		if (!code) return false;
 		if (!ops[*code]) return ckpt_pickle_fail(m, "0x%02x is no opcode", *code);
 		m->result.opcodes++;
-		if (!ops[*code](m)) return false;
+		if (!ops[*code](m) && !go_on(m)) return false;
 	}
 	return true;
 }
@@ -400,15 +436,17 @@ bool ckpt_pickle_read(const uint8_t *data, size_t length, const ckpt_pickle_opti
 		.data = data, .length = length, .options = options, .arena = options->arena, .err = &reason};
 	bool cut = length > most;
 	if (cut) m.length = (size_t)most;
-	bool ok = run(&m);
+	bool ok = run(&m) && m.faults == 0;
+	if (m.faults) reason = m.first;
 	if (!ok && cut && m.ran_out)
 		ckpt_fail_limit(&reason, "bytes of a pickle: more than", most, "pickle-bytes", most);
 	if (options->record_event) tell_events(&m);
 	if (options->ran_out) *options->ran_out = !ok && m.ran_out;
 	if (ok)
 		*out = m.result;
-	else if (err)
-		*err = reason;
+	else
+		out->consumed = m.result.consumed;
+	if (!ok && err) *err = reason;
 	free(m.stack);
 	free(m.marks);
 	free(m.events);

@@ -30,6 +30,7 @@ typedef struct ckpt_pickle_event {
 	const char *module, *name; /* GLOBAL; else NULL. Raw text of the file: escape before printing */
 	ckpt_pickle_class class;   /* GLOBAL */
 	bool called;               /* GLOBAL: some call used it */
+	bool odd;                  /* GLOBAL: with a state that is not as simple as training states have it */
 } ckpt_pickle_event;
 
 typedef struct ckpt_pickle_options {
@@ -37,10 +38,13 @@ typedef struct ckpt_pickle_options {
 	ckpt_limits limits; /* resolved */
 	const char *record; /* what the stream is called in messages: "archive/data.pkl" */
 	uint64_t base;      /* added to offsets in messages and events */
-	/* Turns a persistent id into a value, or fails. text: it came as a line of text (PERSID). NULL: refused. */
+	/* Turns a persistent id into a value, or fails. text: it came as a line of text (PERSID). NULL: refused. A hook that
+	 * returns NULL without an error does not want it: an event. */
 	ckpt_value *(*persistent)(void *user, ckpt_value *id, bool text, ckpt_error *err);
 	/* Record mode: told every event in the order of the stream, when the run ends, also when it ends in an error.
-	 * Nothing is refused for its name then. NULL: names classed dangerous are refused, as are the other events. */
+	 * Nothing is refused for its name then, and after a fault that another machine may pass over the run goes on, to
+	 * see what stands behind it; it has failed all the same. NULL: names classed dangerous are refused, as are the other
+	 * events. */
 	void (*record_event)(void *user, const ckpt_pickle_event *event);
 	void *user;
 	bool *ran_out; /* set to whether it failed because the bytes came to an end; NULL: not asked */
@@ -56,7 +60,7 @@ typedef struct ckpt_pickle_result {
 } ckpt_pickle_result;
 
 /* Runs one stream that starts at data; what follows its STOP is not looked at. Errors name the record, the opcode and
- * its offset. */
+ * its offset. After a failure out->consumed alone is set: to the bytes up to STOP if record mode reached it, else 0. */
 bool ckpt_pickle_read(const uint8_t *data, size_t length, const ckpt_pickle_options *options, ckpt_pickle_result *out,
                       ckpt_error *err);
 /* "a list", "an int": for messages. */

@@ -447,6 +447,8 @@ static const ckpt_paragraph description[] = {
 	             "            the archive holds bytes that its directory does not list\n"
 	             " CKPT-Z003  malformed   wrong CRC\n"
 	             "            a record differs from its checksum\n"
+	             " CKPT-Z004  suspicious  record of no use\n"
+	             "            the archive holds a record that no checkpoint of its kind has\n"
 	             " CKPT-N001  suspicious  array of objects\n"
 	             "            a numpy array of objects is a pickle, which\n"
 	             "            numpy.load(allow_pickle=True) executes\n"

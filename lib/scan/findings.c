@@ -28,6 +28,7 @@ static const ckpt_finding_info table[CKPT_FOUND_KINDS] = {
 	[CKPT_FOUND_ZIP_FAULT] = {"CKPT-Z001", "faulty archive", "programs can read the archive in different ways", MALFORMED, false},
 	[CKPT_FOUND_ZIP_EXTRA] = {"CKPT-Z002", "unaccounted bytes", "the archive holds bytes that its directory does not list", SUSPICIOUS, false},
 	[CKPT_FOUND_ZIP_CRC] = {"CKPT-Z003", "wrong CRC", "a record differs from its checksum", MALFORMED, false},
+	[CKPT_FOUND_ZIP_RECORD] = {"CKPT-Z004", "record of no use", "the archive holds a record that no checkpoint of its kind has", SUSPICIOUS, false},
 	[CKPT_FOUND_OBJECT_ARRAY] = {"CKPT-N001", "array of objects", "a numpy array of objects is a pickle, which numpy.load(allow_pickle=True) executes", SUSPICIOUS, false},
 	[CKPT_FOUND_MALFORMED] = {"CKPT-F001", "malformed file", "the file breaks the rules of its format", MALFORMED, false},
 	[CKPT_FOUND_NOT_LOOKED_AT] = {"CKPT-F002", "not looked at", "the content is nothing that ckpt can judge", MALFORMED, true},
@@ -92,6 +93,8 @@ void ckpt_scan_free(ckpt_scan *s)
 		free((char *)s->names[i].name);
 		free((char *)s->names[i].record);
 	}
+	ckpt_text_index_free(&s->keys);
+	ckpt_arena_free(&s->arena);
 	free(s->findings);
 	free(s->names);
 	free(s->path);

@@ -1,6 +1,7 @@
 /* scan.c -- looks at one file: what it is, what it would do, whether the loader takes it */
 #include "scan.h"
 
+#include "../checked.h"
 #include "../error.h"
 #include "../hash.h"
 #include "../limits.h"
@@ -80,7 +81,7 @@ static bool told_already(const ckpt_scan *s, const ckpt_error *err)
 	if (err->code == CKPT_E_UNSUPPORTED && ckpt_scan_verdict(s) == CKPT_DANGEROUS) return true;
 	for (size_t i = 0; s->complete && i < s->count; i++) {
 		const char *id = s->findings[i].id;
-		bool name = strcmp(id, "CKPT-P004") >= 0 && strcmp(id, "CKPT-P008") <= 0;
+		bool name = strcmp(id, "CKPT-P004") >= 0 && strcmp(id, "CKPT-P007") <= 0;
 		if (id[5] == 'Z' && strstr(err->text, "zip record")) return true;
 		if (name && (strstr(err->text, "pickle '") || strstr(err->text, "the pickle holds"))) return true;
 	}
@@ -109,14 +110,31 @@ static bool ask_loader(ckpt_scan *s, const char *path)
 	return false;
 }
 
-/* An object array of numpy is refused by the loader; here its pickle is looked at. */
-static void scan_npy(ckpt_scan *s, ckpt_file *f, const uint8_t *head, size_t length)
+/* The length of a safetensors header may begin like a pickle, with 0x80 and a small number. */
+static bool is_safetensors(const ckpt_scan *s, const char *path, const uint8_t *head, size_t length, uint64_t size)
 {
-	size_t header = length >= 10 ? (size_t)(head[8] | head[9] << 8) + 10 : length;
-	size_t seen = header < length ? header : length;
-	if (!memmem(head, seen, "O'", 2)) return;
-	ckpt_scan_add(s, CKPT_FOUND_OBJECT_ARRAY, NULL, header, NULL, NULL, NULL, false, "an array of objects: a pickle follows its header");
-	ckpt_scan_stacked(s, f, header, ckpt_file_size(f), "array");
+	if (length < 9 || ckpt_le64(head) > size - 8) return false;
+	ckpt_open_options options = {.limits = s->limits};
+	ckpt_checkpoint *cp = ckpt_open(path, &options, NULL);
+	bool is = cp && strcmp(ckpt_checkpoint_format(cp), "safetensors") == 0;
+	ckpt_checkpoint_free(cp);
+	return is;
+}
+
+/* An object array of numpy is refused by the loader; here its pickle is looked at. */
+static void scan_npy(ckpt_scan *s, ckpt_file *f)
+{
+	uint64_t size = ckpt_file_size(f), length = size < s->limits.pickle_bytes ? size : s->limits.pickle_bytes;
+	ckpt_error err = {0};
+	ckpt_mapping *m = ckpt_mapping_new(f, 0, length, &err);
+	bool told = m && ckpt_scan_array(s, ckpt_mapping_data(m), (size_t)length, size, "array");
+	if (!m || !ckpt_mapping_check(m, &err))
+		ckpt_scan_add(s, CKPT_FOUND_NOT_LOOKED_AT, NULL, 0, NULL, NULL, NULL, false, "%s", err.text);
+	else if (!told)
+		ckpt_scan_add(s, CKPT_FOUND_LIMIT, "array", UINT64_MAX, NULL, NULL, NULL, false,
+		              "an array that may hold a pickle of %llu bytes; the limit pickle-bytes is %llu", (unsigned long long)size,
+		              (unsigned long long)s->limits.pickle_bytes);
+	ckpt_mapping_free(m);
 }
 
 /* Pickles of protocol 0 and 1 begin with no mark, and what looks like another format may be one as well. */
@@ -147,8 +165,8 @@ static void scan_by_content(ckpt_scan *s, ckpt_file *f, const uint8_t *head, siz
 		ask_loader(s, path);
 		return;
 	} else if (length >= 8 && memcmp(head, "\x93NUMPY", 6) == 0) {
-		scan_npy(s, f, head, length);
-	} else if (length >= 2 && head[0] == 0x80) {
+		scan_npy(s, f);
+	} else if (length >= 2 && head[0] == 0x80 && !is_safetensors(s, path, head, length, size)) {
 		size_t before = s->count;
 		uint64_t end = ckpt_scan_stacked(s, f, 0, size, "stacked pickles");
 		ask_loader(s, path);

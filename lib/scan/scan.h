@@ -6,6 +6,8 @@
  */
 #ifndef CKPT_SCAN_H
 #define CKPT_SCAN_H
+#include "../../formats/text_index.h"
+#include "../arena.h"
 #include "../buffer.h"
 #include "../ckpt.h"
 #include "../file.h"
@@ -27,6 +29,7 @@ typedef enum ckpt_finding_kind {
 	CKPT_FOUND_ZIP_FAULT,      /* CKPT-Z001 */
 	CKPT_FOUND_ZIP_EXTRA,      /* CKPT-Z002 */
 	CKPT_FOUND_ZIP_CRC,        /* CKPT-Z003 */
+	CKPT_FOUND_ZIP_RECORD,     /* CKPT-Z004 */
 	CKPT_FOUND_OBJECT_ARRAY,   /* CKPT-N001 */
 	CKPT_FOUND_MALFORMED,      /* CKPT-F001 */
 	CKPT_FOUND_NOT_LOOKED_AT,  /* CKPT-F002 */
@@ -54,10 +57,13 @@ struct ckpt_scan {
 	uint64_t opcodes, records;
 	unsigned protocol;
 	bool complete;
+	ckpt_text_index keys; /* of the storages that pickles name */
+	ckpt_arena arena;     /* their text */
 	ckpt_limits limits; /* resolved */
 	bool tar;           /* of torch 0.1: its members are pickles with data between them, its persistent ids numbers */
 	bool unread;        /* these bytes no loader runs: harm in them is hidden, not done */
 	bool ran_out;       /* the last pickle came to the end of its bytes without STOP */
+	bool broke;         /* the last pickle has a fault, though STOP may have been reached */
 	bool failed;        /* memory ran out */
 };
 
@@ -70,6 +76,9 @@ void ckpt_scan_add(ckpt_scan *s, ckpt_finding_kind kind, const char *record, uin
  * only may be a pickle; nothing is said when it is none, and true is returned when it was one that imports something. */
 bool ckpt_scan_pickle(ckpt_scan *s, const uint8_t *data, size_t length, const char *record, uint64_t base, bool probing,
                       size_t *consumed);
+/* The first `length` of `size` bytes, when they are a .npy array: a pickle follows the header of one whose items are objects.
+ * False: all of them are needed to tell. */
+bool ckpt_scan_array(ckpt_scan *s, const uint8_t *data, size_t length, uint64_t size, const char *record);
 /* A run of pickles one behind the other from offset on, as legacy files have them; says what it cannot read. Returns the
  * offset behind the last, or one behind the start of the one that broke. */
 uint64_t ckpt_scan_stacked(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record);

@@ -1,8 +1,10 @@
 /* scan_pickle.c -- the loader's pickle machine in record mode, over one stream, a run of streams, or bytes in between */
 #include "scan.h"
 
+#include "../../formats/npy_header.h"
 #include "../../formats/pickle_names.h"
 #include "../../formats/pickle_read.h"
+#include "../checked.h"
 #include "../error.h"
 #include "../utf8.h"
 
@@ -29,6 +31,7 @@ static bool plain_numpy(const ckpt_pickle_event *e)
 {
 	static const char *const names[][2] = {
 		{"multiarray", "scalar"}, {"multiarray", "_reconstruct"}, {"numeric", "_frombuffer"}};
+	if (e->odd) return false;
 	if (strcmp(e->module, "numpy") == 0) return strcmp(e->name, "ndarray") == 0 || (e->called && strcmp(e->name, "dtype") == 0);
 	size_t n = strncmp(e->module, "numpy.core.", 11) == 0 ? 11 : strncmp(e->module, "numpy._core.", 12) == 0 ? 12 : 0;
 	for (size_t i = 0; n && e->called && i < sizeof names / sizeof *names; i++)
@@ -69,6 +72,7 @@ static void imported(recorder *r, const ckpt_pickle_event *e)
 	ckpt_scan *s = r->scan;
 	r->imports++;
 	bool inert = ckpt_pickle_name_inert(e->module, e->name);
+	bool forged_dtype = strcmp(e->module, "numpy") == 0 && strcmp(e->name, "dtype") == 0;
 	if (e->class == CKPT_PICKLE_DANGEROUS && !inert) r->harmful++;
 	if (r->probing) return;
 	if (!plain_name(e->module) || !plain_name(e->name))
@@ -79,7 +83,8 @@ static void imported(recorder *r, const ckpt_pickle_event *e)
 		              "a hidden pickle %s %s.%s", e->called ? "calls" : "imports", e->module, e->name);
 	else if (e->class == CKPT_PICKLE_DANGEROUS && !inert)
 		ckpt_scan_add(s, e->called ? CKPT_FOUND_DANGEROUS_CALL : CKPT_FOUND_DANGEROUS_NAME, e->record, e->offset, e->opcode,
-		              e->module, e->name, e->called, "%s %s.%s", e->called ? "calls" : "imports", e->module, e->name);
+		              e->module, e->name, e->called, "%s %s.%s%s", e->called ? "calls" : "imports", e->module, e->name,
+		              forged_dtype ? " and forges its state, so that numbers would be taken for addresses" : "");
 	else if (e->class == CKPT_PICKLE_KNOWN || plain_numpy(e))
 		remember(s, e);
 	else
@@ -115,17 +120,32 @@ static bool is_word(const ckpt_value *v, const char *word)
 	return string && v->u.text.length == strlen(word) && memcmp(v->u.text.bytes, word, v->u.text.length) == 0;
 }
 
+/* Keeps the key of a storage, which is the name of its record in an archive. */
+static void note_storage(ckpt_scan *s, const ckpt_value *key)
+{
+	if (key->kind != CKPT_VALUE_STRING) return;
+	size_t n = key->u.text.length;
+	uint32_t found;
+	const char *text = ckpt_arena_copy(&s->arena, key->u.text.bytes, n);
+	if (!text || (!s->keys.slots && !ckpt_text_index_init(&s->keys, 16, false, NULL)) ||
+	    !ckpt_text_index_add(&s->keys, text, n, 0, &found, NULL))
+		s->failed = true;
+}
+
 /* ("storage", class, key, location, count[, view]), in old files ("module", class, file, source) too, whose source is
  * only compared; the tar files of torch 0.1 refer to tensors by their number. */
 static ckpt_value *on_persistent(void *user, ckpt_value *id, bool text, ckpt_error *err)
 {
 	const recorder *r = user;
-	if (!text && id->kind == CKPT_VALUE_TUPLE && id->u.list.count >= 5 && is_word(id->u.list.items[0], "storage")) return id;
+	if (!text && id->kind == CKPT_VALUE_TUPLE && id->u.list.count >= 5 && is_word(id->u.list.items[0], "storage")) {
+		note_storage(r->scan, id->u.list.items[2]);
+		return id;
+	}
 	if (!text && id->kind == CKPT_VALUE_TUPLE && id->u.list.count == 4 && is_word(id->u.list.items[0], "module"))
 		return id->u.list.items[1];
-	if (r->scan->tar && (id->kind == CKPT_VALUE_INT || id->kind == CKPT_VALUE_STRING || id->kind == CKPT_VALUE_BYTES)) return id;
-	ckpt_fail(err, CKPT_E_FORMAT, "a persistent id is no storage");
-	return NULL;
+	(void)err;
+	bool number = id->kind == CKPT_VALUE_INT || id->kind == CKPT_VALUE_STRING || id->kind == CKPT_VALUE_BYTES;
+	return r->scan->tar && number ? id : NULL;
 }
 
 bool ckpt_scan_pickle(ckpt_scan *s, const uint8_t *data, size_t length, const char *record, uint64_t base, bool probing,
@@ -161,8 +181,34 @@ bool ckpt_scan_pickle(ckpt_scan *s, const uint8_t *data, size_t length, const ch
 		if (result.protocol > s->protocol) s->protocol = result.protocol;
 	}
 	ckpt_arena_free(&arena);
-	if (ok) *consumed = result.consumed;
+	s->broke = !ok;
+	if (ok || !probing) *consumed = result.consumed;
 	return worth && (ok || r.harmful > 0);
+}
+
+/* An array whose header makes no plain one may be of objects, however its dtype is spelt. */
+bool ckpt_scan_array(ckpt_scan *s, const uint8_t *data, size_t length, uint64_t size, const char *record)
+{
+	ckpt_npy_header h;
+	size_t consumed = 0;
+	if (length < CKPT_NPY_PREFIX || memcmp(data, CKPT_NPY_MAGIC, CKPT_NPY_MAGIC_LENGTH) != 0) return true;
+	uint64_t header = data[6] == 1 ? (uint64_t)(data[8] | data[9] << 8) + 10 : (uint64_t)ckpt_le32(data + 8) + 12;
+	if (header > length) {
+		if (length < size) return false;
+		header = length;
+	}
+	if (ckpt_npy_header_parse(data, (size_t)header, size, &h, NULL)) return true;
+	if (length < size) return false;
+	bool objects = memmem(data, (size_t)header, "'|O'", 4) || memmem(data, (size_t)header, "'O'", 3);
+	data += header;
+	length -= (size_t)header;
+	if (ckpt_scan_pickle(s, data, length, record, header, !objects, &consumed)) objects = true;
+	if (objects)
+		ckpt_scan_add(s, CKPT_FOUND_OBJECT_ARRAY, record, header, NULL, NULL, NULL, false, "an array of objects: a pickle follows its header");
+	if (objects && consumed && consumed < length)
+		ckpt_scan_add(s, CKPT_FOUND_TRAILING, record, header + consumed, NULL, NULL, NULL, false, "%zu bytes follow the end of the pickle",
+		              length - consumed);
+	return true;
 }
 
 /* ---- streams in a file ---- */
@@ -194,16 +240,18 @@ static bool binary_start(const uint8_t *p)
 uint64_t ckpt_scan_stacked(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record)
 {
 	enum { STREAMS = 5 };
+	uint64_t broken = 0; /* behind the start of the first that broke */
 	for (int i = 0; i < STREAMS && offset < end; i++) {
 		size_t length, consumed;
 		ckpt_mapping *m = window(s, f, offset, end, s->limits.pickle_bytes, &length);
 		if (!m) return offset;
 		ckpt_scan_pickle(s, ckpt_mapping_data(m), length, record, offset, i > 0 && !binary_start(ckpt_mapping_data(m)), &consumed);
 		close_window(s, m);
-		if (consumed == 0) return offset + 1;
+		if (s->broke && !broken) broken = offset + 1;
+		if (consumed == 0) break;
 		offset += consumed;
 	}
-	return offset;
+	return broken ? broken : offset;
 }
 
 void ckpt_scan_search(ckpt_scan *s, ckpt_file *f, uint64_t offset, uint64_t end, const char *record)

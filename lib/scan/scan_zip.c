@@ -61,20 +61,6 @@ static void scan_pickle_record(ckpt_scan *s, const uint8_t *data, size_t length,
 	}
 }
 
-/* A header of a .npy array that says its items are objects: a pickle follows. more: there are further bytes than these. */
-static void scan_array(ckpt_scan *s, const uint8_t *data, size_t length, const char *name, bool more)
-{
-	if (length < 10 || memcmp(data, "\x93NUMPY", 6) != 0) return;
-	size_t header = data[6] == 1 ? (size_t)(data[8] | data[9] << 8) + 10
-	                             : length < 12 ? length : (size_t)(data[8] | data[9] << 8 | data[10] << 16) + 12;
-	if (header > length) header = length;
-	if (!memmem(data, header, "'|O'", 4) && !memmem(data, header, "'O'", 3)) return;
-	s->ran_out = more; /* all of it is wanted before anything is said */
-	if (more) return;
-	ckpt_scan_add(s, CKPT_FOUND_OBJECT_ARRAY, name, header, NULL, NULL, NULL, false, "an array of objects: a pickle follows its header");
-	scan_pickle_record(s, data + header, length - header, name, false);
-}
-
 /* The beginning tells what most records are. What is a pickle beyond that is read on, up to the limit for one. */
 static void probe_record(ckpt_scan *s, ckpt_source *raw, const ckpt_zip_entry *e, const char *name, ckpt_error *err)
 {
@@ -86,9 +72,10 @@ static void probe_record(ckpt_scan *s, ckpt_source *raw, const ckpt_zip_entry *e
 		if (!data) s->failed = true;
 		more = data && ckpt_source_read(raw, 0, (size_t)n, data, err);
 		s->ran_out = false;
-		if (more && ends_in(e, ".npy"))
-			scan_array(s, data, (size_t)n, name, n < most);
-		else if (more)
+		bool array = more && n >= 2 && memcmp(data, "\x93N", 2) == 0;
+		if (array && !ckpt_scan_array(s, data, (size_t)n, e->size, name))
+			s->ran_out = true;
+		else if (more && !array)
 			scan_pickle_record(s, data, (size_t)n, name, true);
 		free(data);
 		more = more && s->ran_out && n < e->size;
@@ -119,7 +106,7 @@ static void scan_record(ckpt_scan *s, ckpt_zip *z, const ckpt_zip_entry *e, cons
 		uint32_t crc;
 		if (source) ckpt_source_get_check(source, &raw, &crc);
 		bool looks = source && e->size >= 4 && ckpt_source_read(raw, 0, 2, head, &err) &&
-		             ((head[0] == 0x80 && head[1] >= 1 && head[1] <= 5) || ends_in(e, ".npy") || !is_expected(e));
+		             ((head[0] == 0x80 && head[1] >= 1 && head[1] <= 5) || memcmp(head, "\x93N", 2) == 0 || !is_expected(e));
 		if (looks) probe_record(s, raw, e, name, &err);
 		ckpt_source_unref(source);
 		if (err.code)
@@ -174,6 +161,33 @@ static void search_gaps(ckpt_scan *s, const ckpt_zip *z, ckpt_file *f)
 	free(order);
 }
 
+/* "top/data/KEY", where a pickle names the storage KEY. */
+static bool is_storage(const ckpt_scan *s, const ckpt_zip_entry *e)
+{
+	const char *at = memmem(e->name, e->name_length, "/data/", 6), *key = at ? at + 6 : NULL;
+	size_t length = key ? (size_t)(e->name + e->name_length - key) : 0;
+	return key && s->keys.slots && ckpt_text_index_find(&s->keys, key, length) != UINT32_MAX;
+}
+
+/* Records beside those that torch or numpy writes. */
+static void judge_records(ckpt_scan *s, const ckpt_zip *z)
+{
+	for (size_t i = 0; i < ckpt_zip_count(z); i++) /* TorchScript takes records of any name */
+		if (ends_in(ckpt_zip_at(z, i), "/constants.pkl")) return;
+	for (size_t i = 0; i < ckpt_zip_count(z); i++) {
+		const ckpt_zip_entry *e = ckpt_zip_at(z, i);
+		bool folder = e->name_length && e->name[e->name_length - 1] == '/';
+		bool data = memmem(e->name, e->name_length, "/data/", 6);
+		if (folder || is_pickle(e) || (data ? is_storage(s, e) : is_expected(e) && !ends_in(e, ".py"))) continue;
+		char *name = strndup(e->name, e->name_length);
+		if (!name) s->failed = true;
+		if (name)
+			ckpt_scan_add(s, CKPT_FOUND_ZIP_RECORD, name, e->at, NULL, NULL, NULL, false,
+			              data ? "no pickle names the record '%s'" : "the record '%s' is none that torch or numpy writes", name);
+		free(name);
+	}
+}
+
 void ckpt_scan_zip(ckpt_scan *s, ckpt_file *f)
 {
 	ckpt_error err = {0};
@@ -197,6 +211,7 @@ void ckpt_scan_zip(ckpt_scan *s, ckpt_file *f)
 			scan_record(s, z, e, name);
 		free(name);
 	}
+	judge_records(s, z);
 	for (size_t i = 0; i < s->count; i++) /* bytes that no record accounts for may hold a pickle */
 		if (strcmp(s->findings[i].id, ckpt_finding_get(CKPT_FOUND_ZIP_EXTRA)->id) == 0) {
 			search_gaps(s, z, f);

@@ -65,6 +65,58 @@ static void every_way_to_import_counts(void)
 	expect("unknown.bin", TEXT("\x80\x02" "cmypackage\nThing\n)R."), CKPT_MALFORMED, "CKPT-P004"); /* and no checkpoint */
 }
 
+/* What the loader refuses, or reads in another way than Python, hides no call behind it. */
+static void faults_that_python_passes_over_hide_nothing(void)
+{
+	static const struct {
+		const char *bytes;
+		size_t length;
+	} faults[] = {{TEXT("]}b0")},                                  /* BUILD on a list, with nothing */
+	              {TEXT("cargparse\nNamespace\n)R}b}b0")},          /* twice */
+	              {TEXT("cargparse\nNamespace\nN}X\1\0\0\0aK\2s\x86" "b0")}, /* on a class */
+	              {TEXT("]K\1aK\0K\2s0")},                           /* SETITEM in a list */
+	              {TEXT("\x96\1\0\0\0\0\0\0\0aK\5a0")},            /* APPEND to a bytearray */
+	              {TEXT("}(e0")}, {TEXT("](u0")}, {TEXT("](\x90" "0")},
+	              {TEXT("\x95\3\0\0\0\0\0\0\0\x95\1\0\0\0\0\0\0\0N0")}, /* frames in frames */
+	              {TEXT("\x95\1\0\0\0\0\0\0\0K\1" "0")},            /* and too short ones */
+	              {TEXT("I0x10\n0")}, {TEXT("I 5 \n0")}, {TEXT("I1_0\n0")}, {TEXT("L 0x5 L\n0")},
+	              {TEXT("S'\\q'\n0")},
+	              {TEXT("Np99999999\n0")}, {TEXT("Np 5 \n0")}, {TEXT("Np0000000000000005\n0")},
+	              {TEXT("cbuiltins\nint\ncbuiltins\ntuple\n)RR0")}, /* arguments that are computed */
+	              {TEXT("ccollections\nOrderedDict\n]X\2\0\0\0baa\x85R0")},
+	              {TEXT("cbuiltins\nset\n)R(K\1\x90" "0")}};
+	static const char call[] = "cos\nsystem\nX\2\0\0\0id\x85R.";
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		char file[256] = "\x80\4";
+		memcpy(file + 2, faults[i].bytes, faults[i].length);
+		memcpy(file + 2 + faults[i].length, call, sizeof call - 1);
+		ckpt_scan *s = scan("fault.bin", file, 2 + faults[i].length + sizeof call - 1);
+		if (!find(s, "CKPT-P001")) fprintf(stderr, "behind fault %zu\n", i);
+		CU_ASSERT_PTR_NOT_NULL(find(s, "CKPT-P001"));
+		CU_ASSERT_PTR_NOT_NULL(find(s, "CKPT-P009") ? find(s, "CKPT-P009") : find(s, "CKPT-F003"));
+		CU_ASSERT_EQUAL(ckpt_scan_verdict(s), CKPT_DANGEROUS);
+		CU_ASSERT_FALSE(ckpt_scan_complete(s));
+		ckpt_scan_free(s);
+	}
+}
+
+/* Behind an entry of the memo that was not taken, numbers of entries may mean other names. */
+static void a_lost_memo_makes_names_unknown(void)
+{
+	expect("lost.bin", TEXT("\x80\4\x8c\1ap0\n0\x8c\2osp 1 \n0\x8c\6system\x94" "0h\1h\2\x93\x8c\2id\x85R."), CKPT_DANGEROUS, "CKPT-P003");
+}
+
+static void a_second_stream_is_read_behind_a_broken_one(void)
+{
+	expect("marks.bin", TEXT("\x80\2N(N.cos\nsystem\nX\2\0\0\0id\x85R."), CKPT_DANGEROUS, "CKPT-P001");
+}
+
+static void persistent_ids_that_are_no_storage_are_said(void)
+{
+	expect("persid.bin", TEXT("\x80\2Pan id\n."), CKPT_MALFORMED, "CKPT-P008");
+	expect("persid2.bin", TEXT("\x80\2X\2\0\0\0idQ0cos\nsystem\nX\2\0\0\0id\x85R."), CKPT_DANGEROUS, "CKPT-P008");
+}
+
 static void harmless_files_are_clean(void)
 {
 	static const char header[] = "\x3c\0\0\0\0\0\0\0{\"test\":{\"dtype\":\"I32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}";
@@ -72,6 +124,42 @@ static void harmless_files_are_clean(void)
 	memcpy(file, header, 68);
 	expect("ok.safetensors", file, sizeof file, CKPT_CLEAN, NULL);
 	expect("cut.safetensors", file, sizeof file - 1, CKPT_MALFORMED, "CKPT-F001");
+	uint8_t wide[8 + 640 + 16] = {0x80}; /* the length of such a header begins as pickles do */
+	for (int length = 128; length <= 640; length += 512) {
+		wide[1] = (uint8_t)(length >> 8);
+		memset(wide + 8, ' ', (size_t)length + 16);
+		memcpy(wide + 8, header + 8, 60);
+		expect("wide.safetensors", wide, 8 + (size_t)length + 16, CKPT_CLEAN, NULL);
+	}
+}
+
+/* Text that a pickle machine skips as a line, in the header of a safetensors file. */
+static void two_formats_in_one_file_hide_nothing(void)
+{
+	static const char call[] = "cos\nsystem\n(S'id'\ntR.";
+	char file[8 + 0x56 + sizeof call] = "V";
+	int n = snprintf(file + 8, 0x57, "{\"w\":{\"dtype\":\"U8\",\"shape\":[%zu],\"data_offsets\":[0,%zu]}", sizeof call - 1, sizeof call - 1);
+	memset(file + 8 + n, ' ', (size_t)(0x56 - 2 - n));
+	memcpy(file + 8 + 0x54, "\n}", 2);
+	memcpy(file + 8 + 0x56, call, sizeof call - 1);
+	expect("two.safetensors", file, sizeof file - 1, CKPT_DANGEROUS, "CKPT-P001");
+}
+
+/* However numpy lets one write the dtype. */
+static void arrays_of_objects_are_looked_into(void)
+{
+	static const char *const types[] = {"'|O'", "\"|O\"", "'O8'", "'\\x7cO'", "'|' 'O'", "[('a', '|O')]", "[(\"a\", \"O\")]", "'object'"};
+	static const char call[] = "\x80\2cos\nsystem\nX\2\0\0\0id\x85R.";
+	for (size_t i = 0; i < 3 * (sizeof types / sizeof *types); i++) {
+		char file[2048] = "\x93NUMPY\1";
+		size_t prefix = i % 3 ? 12 : 10, pad = i % 3 == 2 ? 1000 : 1;
+		file[6] = (char)(i % 3 + 1);
+		int n = snprintf(file + prefix, 1500, "{'descr': %s, %*s'fortran_order': False, 'shape': (1,), }\n", types[i / 3], (int)pad, "");
+		file[8] = (char)n;
+		file[9] = (char)(n >> 8);
+		memcpy(file + prefix + n, call, sizeof call - 1);
+		expect("objects.npy", file, prefix + (size_t)n + sizeof call - 1, CKPT_DANGEROUS, "CKPT-N001");
+	}
 }
 
 static void what_is_no_checkpoint_is_never_clean(void)
@@ -145,6 +233,8 @@ static void padding_does_not_hide_a_call(void)
 	memcpy(pickle + 7 + pad, call, sizeof call - 1);
 	size_t n = zip_of(zip, pickle, length);
 	expect("padded.pt", zip, n, CKPT_DANGEROUS, "CKPT-P011");
+	n = zip_of(zip, (const uint8_t *)"data", 4); /* and no pickle names it */
+	expect("unused.pt", zip, n, CKPT_MALFORMED, "CKPT-Z004");
 	free(pickle);
 	free(zip);
 }
@@ -154,6 +244,16 @@ static void arrays_of_training_states_are_known(void)
 	expect("call.bin", TEXT("\x80\x02}X\1\0\0\0acnumpy\ndtype\nX\2\0\0\0f8K\0K\1\x87Rs."), CKPT_MALFORMED, "CKPT-F001");
 	ckpt_scan *s = scan("mention.bin", TEXT("\x80\x02" "cnumpy.core.multiarray\n_reconstruct\n."));
 	CU_ASSERT_PTR_NOT_NULL(find(s, "CKPT-P004")); /* named alone, it is no array */
+	ckpt_scan_free(s);
+	/* a dtype whose state numpy would believe: bytes as addresses, numbers as addresses; and one with fields */
+	expect("forged.bin", TEXT("\x80\x02" "cnumpy\ndtype\nX\2\0\0\0O8\x89\x88\x87R(K\3X\1\0\0\0|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb."),
+	       CKPT_DANGEROUS, "CKPT-P001");
+	expect("forged2.bin", TEXT("\x80\x02" "cnumpy\ndtype\nX\2\0\0\0i8\x89\x88\x87R(K\3X\1\0\0\0|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ftb."),
+	       CKPT_DANGEROUS, "CKPT-P001");
+	expect("fields.bin", TEXT("\x80\x02" "cnumpy\ndtype\nX\2\0\0\0V8\x89\x88\x87R(K\3X\1\0\0\0|N)}K\x08K\1K\0tb."), CKPT_MALFORMED, "CKPT-P004");
+	s = scan("plain.bin", TEXT("\x80\x02" "cnumpy\ndtype\nX\2\0\0\0f8\x89\x88\x87R(K\3X\1\0\0\0<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb."));
+	CU_ASSERT_PTR_NULL(find(s, "CKPT-P001"));
+	CU_ASSERT_PTR_NULL(find(s, "CKPT-P004"));
 	ckpt_scan_free(s);
 }
 
@@ -182,6 +282,7 @@ static void real_files_are_not_accused(void)
 		CU_ASSERT(ckpt_scan_verdict(s) <= files[i].worst);
 		CU_ASSERT(ckpt_scan_complete(s));
 		CU_ASSERT_PTR_NULL(find(s, "CKPT-P011"));
+		CU_ASSERT_PTR_NULL(find(s, "CKPT-Z004"));
 		ckpt_scan_free(s);
 	}
 }
@@ -215,7 +316,13 @@ static void missing_files_are_errors(void)
 static const unit_case cases[] = {
 	{"calls_are_found_with_their_place", calls_are_found_with_their_place},
 	{"every_way_to_import_counts", every_way_to_import_counts},
+	{"faults_that_python_passes_over_hide_nothing", faults_that_python_passes_over_hide_nothing},
+	{"a_lost_memo_makes_names_unknown", a_lost_memo_makes_names_unknown},
+	{"a_second_stream_is_read_behind_a_broken_one", a_second_stream_is_read_behind_a_broken_one},
+	{"persistent_ids_that_are_no_storage_are_said", persistent_ids_that_are_no_storage_are_said},
 	{"harmless_files_are_clean", harmless_files_are_clean},
+	{"two_formats_in_one_file_hide_nothing", two_formats_in_one_file_hide_nothing},
+	{"arrays_of_objects_are_looked_into", arrays_of_objects_are_looked_into},
 	{"what_is_no_checkpoint_is_never_clean", what_is_no_checkpoint_is_never_clean},
 	{"configs_are_judged", configs_are_judged},
 	{"nothing_hides_behind_many_findings", nothing_hides_behind_many_findings},
