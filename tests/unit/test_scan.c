@@ -5,6 +5,7 @@
 #include "../../lib/checked.h"
 #include "../../lib/crc.h"
 #include "../../lib/scan/scan.h"
+#include "torch_make.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,6 +240,120 @@ static void padding_does_not_hide_a_call(void)
 	free(zip);
 }
 
+#define CALL "\x80\2cos\nsystem\nX\2\0\0\0id\x85R."
+
+static void expect_zip(const zip_archive *z, ckpt_verdict verdict, const char *id)
+{
+	ckpt_scan *s = ckpt_scan_file(zip_write(z, "judged.pt"), NULL, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	CU_ASSERT_EQUAL(ckpt_scan_verdict(s), verdict);
+	if (id) CU_ASSERT_PTR_NOT_NULL(find(s, id));
+	if (!id || ckpt_scan_verdict(s) != verdict)
+		for (size_t i = 0; i < ckpt_scan_finding_count(s); i++) fprintf(stderr, "%s\n", ckpt_scan_finding_at(s, i)->text);
+	ckpt_scan_free(s);
+}
+
+static zip_archive plain_archive(void)
+{
+	static const char pickle[] = "}Vw\n" T4 "s.";
+	return torch_archive(pickle, sizeof pickle - 1);
+}
+
+static void records_of_archives_are_judged(void)
+{
+	zip_archive z = plain_archive();
+	expect_zip(&z, CKPT_CLEAN, NULL);
+	static const struct {
+		const char *name, *data, *id;
+		size_t length;
+		ckpt_verdict verdict;
+	} extras[] = {{"m/more.pkl", CALL, "CKPT-P001", sizeof CALL - 1, CKPT_DANGEROUS},
+	              {"m/more.pkl", "}.}.", "CKPT-P010", 4, CKPT_SUSPICIOUS},
+	              {"m/data/9", "data", "CKPT-Z004", 4, CKPT_SUSPICIOUS},
+	              {"m/data/9", CALL, "CKPT-P011", sizeof CALL - 1, CKPT_DANGEROUS},
+	              {"m/code/run.py", "import os", "CKPT-Z004", 9, CKPT_SUSPICIOUS},
+	              {"m/notes", "some text", "CKPT-Z004", 9, CKPT_SUSPICIOUS},
+	              {"m/notes", CALL, "CKPT-P001", sizeof CALL - 1, CKPT_DANGEROUS}};
+	for (size_t i = 0; i < sizeof extras / sizeof *extras; i++) {
+		z = plain_archive();
+		zip_add(&z, extras[i].name, extras[i].data, extras[i].length);
+		expect_zip(&z, extras[i].verdict, extras[i].id);
+	}
+	zip_add_deflated(&z, "m/deflated.pkl", CALL, sizeof CALL - 1);
+	ckpt_scan *s = ckpt_scan_file(zip_write(&z, "limit.pt"), &(ckpt_limits){.pickle_bytes = 20}, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	CU_ASSERT_PTR_NOT_NULL(find(s, "CKPT-F003"));
+	CU_ASSERT_FALSE(ckpt_scan_complete(s));
+	ckpt_scan_free(s);
+}
+
+static void bytes_around_records_are_judged(void)
+{
+	zip_archive z = plain_archive();
+	z.records[0].gap = CALL;
+	z.records[0].gap_length = sizeof CALL - 1;
+	expect_zip(&z, CKPT_SUSPICIOUS, "CKPT-P011"); /* which no loader runs */
+	z = plain_archive();
+	zip_add(&z, "m/more.pkl", CALL, sizeof CALL - 1)->skip = true;
+	expect_zip(&z, CKPT_SUSPICIOUS, "CKPT-Z002");
+	z = plain_archive();
+	z.tail = "some bytes";
+	expect_zip(&z, CKPT_MALFORMED, "CKPT-Z002");
+	z = plain_archive();
+	z.records[0].crc = ++z.records[0].local_crc;
+	expect_zip(&z, CKPT_MALFORMED, "CKPT-Z003");
+	z = plain_archive();
+	z.records[z.count - 1].flags = z.records[z.count - 1].local_flags = 1; /* encrypted */
+	expect_zip(&z, CKPT_MALFORMED, "CKPT-Z001");
+	z = plain_archive();
+	z.records[1].local_name = "m/vers_on!";
+	expect_zip(&z, CKPT_MALFORMED, "CKPT-Z001");
+}
+
+static void archives_of_arrays_are_looked_into(void)
+{
+	static const char array[] = "\x93NUMPY\1\0\x46\0{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }            \n\0\0\0\0";
+	static const char objects[] = "\x93NUMPY\1\0\x46\0{'descr': \"|O\", 'fortran_order': False, 'shape': (1,), }             \n" CALL;
+	zip_archive z = {0};
+	zip_add(&z, "a.npy", array, sizeof array - 1);
+	expect_zip(&z, CKPT_CLEAN, NULL);
+	for (int i = 0; i < 3; i++) { /* numpy goes by content */
+		z.count = 1;
+		zip_add(&z, i == 0 ? "b.npy" : i == 1 ? "b" : "B.NPY", objects, sizeof objects - 1);
+		expect_zip(&z, CKPT_DANGEROUS, "CKPT-N001");
+	}
+}
+
+/* A member of a tar file: its header, whose name may stand in another one before it, and its bytes. */
+static size_t tar_member(char *at, const char *name, const char *size, const char *data, size_t length)
+{
+	memset(at, 0, 1024);
+	strcpy(at, name);
+	memcpy(at + 124, size, strlen(size));
+	memcpy(at + 257, "ustar", 6);
+	at[156] = '0';
+	memcpy(at + 512, data, length);
+	return 1024;
+}
+
+static void tar_files_are_read_to_their_end(void)
+{
+	static const char call[] = "cos\nsystem\n(S'id'\ntR.";
+	static const char *const names[] = {"pickle", "", "pickle", "pickle"};
+	static const char *const sizes[] = {"00000000030", "00000000030", "        30 ", "\x80"};
+	char file[4096] = {0}, base256[12] = "\x80";
+	for (size_t i = 0; i < 4; i++) {
+		memset(file, 0, sizeof file);
+		size_t n = tar_member(file, "sys_info", "00000000002", "}.", 2);
+		n += tar_member(file + n, names[i], sizes[i], call, sizeof call - 1);
+		base256[11] = sizeof call - 1;
+		if (i == 3) memcpy(file + 1024 + 124, base256, 12);
+		expect("members.tar", file, n + 1024, CKPT_DANGEROUS, "CKPT-P001");
+	}
+	memcpy(file + 124, "none", 5);
+	expect("size.tar", file, 3072, CKPT_MALFORMED, "CKPT-F001");
+}
+
 static void arrays_of_training_states_are_known(void)
 {
 	expect("call.bin", TEXT("\x80\x02}X\1\0\0\0acnumpy\ndtype\nX\2\0\0\0f8K\0K\1\x87Rs."), CKPT_MALFORMED, "CKPT-F001");
@@ -328,6 +443,10 @@ static const unit_case cases[] = {
 	{"nothing_hides_behind_many_findings", nothing_hides_behind_many_findings},
 	{"another_look_does_not_hide_a_pickle", another_look_does_not_hide_a_pickle},
 	{"padding_does_not_hide_a_call", padding_does_not_hide_a_call},
+	{"records_of_archives_are_judged", records_of_archives_are_judged},
+	{"bytes_around_records_are_judged", bytes_around_records_are_judged},
+	{"archives_of_arrays_are_looked_into", archives_of_arrays_are_looked_into},
+	{"tar_files_are_read_to_their_end", tar_files_are_read_to_their_end},
 	{"arrays_of_training_states_are_known", arrays_of_training_states_are_known},
 	{"real_files_are_not_accused", real_files_are_not_accused},
 	{"the_manual_lists_every_kind", the_manual_lists_every_kind},

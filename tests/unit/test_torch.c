@@ -298,6 +298,32 @@ static void test_unreadable(void)
 	CU_ASSERT_TRUE(torch_has_note(cp, "nested"));
 	CU_ASSERT_TRUE(torch_has_note(cp, "'c' cannot be read"));
 	ckpt_checkpoint_free(cp);
+	/* what has a dtype and a size is listed */
+	cp = ACCEPT("}(Va\nctorch._utils\n_rebuild_device_tensor_from_numpy\n(I1\nctorch\nfloat32\nVxla:0\nI00\ntRVb\n" T4
+	            "Vc\nctorch._utils\n_rebuild_wrapper_subclass\n(cmy\nTensor\nctorch\nfloat16\n(I2\nI3\ntI0\ntRu.");
+	expect_names(cp, "b c ");
+	CU_ASSERT_TRUE(torch_has_note(cp, "another device"));
+	const ckpt_tensor *t = ckpt_checkpoint_tensor_find(cp, "c");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+	CU_ASSERT_EQUAL(t->dtype, CKPT_F16);
+	CU_ASSERT_EQUAL(t->rank, 2);
+	CU_ASSERT_PTR_NOT_NULL(strstr(t->unreadable, "subclass"));
+	ckpt_checkpoint_free(cp);
+#define QUANTISED(kind, numel, how) \
+	"}Vw\nctorch._utils\n_rebuild_qtensor\n(" STORAGE(kind, "0", numel) "I0\n(I4\nt(I1\nt" how "I00\n" ODICT "tRs."
+	REFUSE(QUANTISED("QUInt8Storage", "16", "N"), "quantiser parameters are no tuple");
+	REFUSE(QUANTISED("QUInt8Storage", "16", "(I1\nF0.5\nI0\nt"), "quantiser parameters are no tuple");
+	cp = ACCEPT(QUANTISED("QUInt8Storage", "16", "(ctorch\nper_tensor_affine\nF0.5\nI3\nt"));
+	CU_ASSERT_TRUE(torch_has_note(cp, "value = 0.5"));
+	ckpt_checkpoint_free(cp);
+	cp = ACCEPT(QUANTISED("QUInt4x2Storage", "16", "(ctorch\nper_tensor_affine\nF0.5\nI3\nt"));
+	CU_ASSERT_TRUE(torch_has_note(cp, "smaller than a byte"));
+	ckpt_checkpoint_free(cp);
+	cp = ACCEPT("}Vw\nctorch._utils\n_rebuild_tensor_v2\n(" VIEW(STORAGE("FloatStorage", "0", "4"), "0", "(I4\nt", "(I1\nt")
+	            "I00\nN}Vother\nI01\nstRs.");
+	CU_ASSERT_TRUE(torch_has_note(cp, "entries that ckpt does not know"));
+	ckpt_checkpoint_free(cp);
+#undef QUANTISED
 }
 
 static void test_cycles_and_sharing(void)
