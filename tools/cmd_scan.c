@@ -74,6 +74,12 @@ static bool looks_loadable(const char *path)
 	return false;
 }
 
+static bool is_regular(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
@@ -81,8 +87,9 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 
 enum { DEPTH = 16 };
 
-/* Folders below are followed to a fixed depth, links to folders are not. */
-static bool add_folder(scan_list *l, const char *folder, int depth, ckpt_error *err)
+/* Folders below are followed to a fixed depth, links to folders are not. hidden: what lies there counts by its content alone,
+ * since such folders hold the books of other programs. */
+static bool add_folder(scan_list *l, const char *folder, int depth, bool hidden, ckpt_error *err)
 {
 	struct dirent **entries = NULL;
 	int n = scandir(folder, &entries, NULL, by_name);
@@ -96,9 +103,9 @@ static bool add_folder(scan_list *l, const char *folder, int depth, ckpt_error *
 			ok = ckpt_fail_nomem(err);
 		}
 		if (ok && path && lstat(path, &st) == 0) {
-			if (S_ISDIR(st.st_mode) && depth < DEPTH && name[0] != '.')
-				ok = add_folder(l, path, depth + 1, err);
-			else if (S_ISDIR(st.st_mode) ? depth >= DEPTH : of_interest(name) || looks_loadable(path))
+			if (S_ISDIR(st.st_mode) && depth < DEPTH)
+				ok = add_folder(l, path, depth + 1, hidden || name[0] == '.', err);
+			else if (S_ISDIR(st.st_mode) || (!hidden && of_interest(name)) || ((!hidden || is_regular(path)) && looks_loadable(path)))
 				ok = add(l, path, err); /* a folder so deep fails as a file, and so is not passed over in silence */
 			else
 				l->skipped++;
@@ -360,7 +367,7 @@ static bool collect(const ckpt_call *call, scan_list *l, ckpt_error *err)
 		struct stat st;
 		const char *path = call->arguments[i];
 		bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-		if (!(folder ? add_folder(l, path, 0, err) : add(l, path, err))) return false;
+		if (!(folder ? add_folder(l, path, 0, false, err) : add(l, path, err))) return false;
 	}
 	for (size_t i = 0; i < l->count; i++) {
 		ckpt_error one = {0};
@@ -406,7 +413,8 @@ static const char *const synopsis[] = {"PATH... [OPTION]...", NULL};
 static const ckpt_paragraph description[] = {
 	{NULL, "Looks at files that one does not trust yet: what they are by their content, every name that a pickle in them imports and whether "
 	       "it is called, records and bytes that do not belong there, and everything that the readers refuse. Nothing is executed. In a "
-	       "folder, the files that somebody might load are looked at, those in folders below too."},
+	       "folder, the files that somebody might load are looked at, those in folders below too; in hidden ones what their content "
+	       "shows to be an archive, a pickle or an array."},
 	{NULL, "The verdict is the worst finding: `clean`; `suspicious` (names that are not known to be harmless, odd places); `malformed` (no "
 	       "loader should take it, or a part could not be looked at); `dangerous` (loading it can run code, reach files or the network). "
 	       "What could not be looked at is never clean, and clean is no proof."},

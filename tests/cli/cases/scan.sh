@@ -19,6 +19,10 @@ ckpt scan other
 echo "exit $?"
 ckpt scan --strict other/notes.txt >/dev/null
 echo "strict $?"
+# nor does a hidden folder hide it, whose other files are passed over
+mkdir -p mixed/.git/objects && cp m.safetensors mixed && cp evil.bin mixed/.git/objects/0a && echo text >mixed/.git/HEAD
+ckpt scan mixed
+echo "exit $?"
 mkdir -p none && echo text > none/README.md
 ckpt scan none
 echo "exit $?"
