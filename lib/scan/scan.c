@@ -82,7 +82,7 @@ static bool told_already(const ckpt_scan *s, const ckpt_error *err)
 	for (size_t i = 0; s->complete && i < s->count; i++) {
 		const char *id = s->findings[i].id;
 		bool name = strcmp(id, "CKPT-P004") >= 0 && strcmp(id, "CKPT-P007") <= 0;
-		if (id[5] == 'Z' && strstr(err->text, "zip record")) return true;
+		if (id[5] == 'Z' && strstr(err->text, s->findings[i].text)) return true;
 		if (name && (strstr(err->text, "pickle '") || strstr(err->text, "the pickle holds"))) return true;
 	}
 	return false;

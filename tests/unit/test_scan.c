@@ -290,6 +290,15 @@ static void records_of_archives_are_judged(void)
 static void bytes_around_records_are_judged(void)
 {
 	zip_archive z = plain_archive();
+	zip_add(&z, "m/notes", "some text", 9); /* one finding does not stand for another one: the storage has too few bytes */
+	for (size_t i = 0; i < z.count; i++) {
+		zip_record *r = &z.records[i];
+		if (!strstr(r->name, "/data/")) continue;
+		r->length = r->size = r->packed = r->local_size = r->local_packed = 8;
+		r->crc = r->local_crc = ckpt_crc32(0, r->data, 8);
+	}
+	expect_zip(&z, CKPT_MALFORMED, "CKPT-F001");
+	z = plain_archive();
 	z.records[0].gap = CALL;
 	z.records[0].gap_length = sizeof CALL - 1;
 	expect_zip(&z, CKPT_SUSPICIOUS, "CKPT-P011"); /* which no loader runs */
@@ -298,7 +307,7 @@ static void bytes_around_records_are_judged(void)
 	expect_zip(&z, CKPT_SUSPICIOUS, "CKPT-Z002");
 	z = plain_archive();
 	z.tail = "some bytes";
-	expect_zip(&z, CKPT_MALFORMED, "CKPT-Z002");
+	expect_zip(&z, CKPT_SUSPICIOUS, "CKPT-Z002");
 	z = plain_archive();
 	z.records[0].crc = ++z.records[0].local_crc;
 	expect_zip(&z, CKPT_MALFORMED, "CKPT-Z003");
