@@ -44,17 +44,20 @@ static bool add(scan_list *l, const char *path, ckpt_error *err)
 	return l->items[l->count].path ? (l->count++, true) : ckpt_fail_nomem(err);
 }
 
+static bool ends_in(const char *name, const char *end)
+{
+	size_t n = strlen(name), k = strlen(end);
+	return n >= k && strcmp(name + n - k, end) == 0;
+}
+
 /* Files of a folder that somebody might load; documents, pictures and vocabularies are passed over. */
 static bool of_interest(const char *name)
 {
 	static const char *const passed[] = {".md", ".txt", ".py", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".lock", ".gitattributes",
 	                                     ".gitignore", ".model", ".yaml", ".yml", ".csv", ".html", ".metadata", ".msgpack"};
-	size_t n = strlen(name);
-	if (n >= 5 && strcmp(name + n - 5, ".json") == 0)
-		return strcmp(name, "config.json") == 0 || (n > 11 && strcmp(name + n - 11, ".index.json") == 0);
+	if (ends_in(name, ".json")) return strcmp(name, "config.json") == 0 || ends_in(name, ".index.json");
 	for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
-		size_t k = strlen(passed[i]);
-		if (n >= k && strcmp(name + n - k, passed[i]) == 0) return false;
+		if (ends_in(name, passed[i])) return false;
 	}
 	return name[0] != '.' && strcmp(name, "LICENSE") != 0;
 }
@@ -72,6 +75,19 @@ static bool looks_loadable(const char *path)
 	for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
 		if (length >= strlen(starts[i]) && memcmp(head, starts[i], strlen(starts[i])) == 0) return true;
 	return false;
+}
+
+/* The config of a tokenizer and the like, when it names code. */
+static bool names_code(const char *path)
+{
+	bool found = false;
+	ckpt_file *f = ends_in(path, "_config.json") ? ckpt_file_open(path, NULL) : NULL;
+	uint64_t size = f ? ckpt_file_size(f) : 0;
+	char *text = size && size < 1 << 24 ? malloc((size_t)size) : NULL;
+	if (text && ckpt_file_read(f, 0, (size_t)size, text, NULL)) found = memmem(text, (size_t)size, "auto_map", 8) != NULL;
+	free(text);
+	ckpt_file_unref(f);
+	return found;
 }
 
 static bool is_regular(const char *path)
@@ -105,7 +121,7 @@ static bool add_folder(scan_list *l, const char *folder, int depth, bool hidden,
 		if (ok && path && lstat(path, &st) == 0) {
 			if (S_ISDIR(st.st_mode) && depth < DEPTH)
 				ok = add_folder(l, path, depth + 1, hidden || name[0] == '.', err);
-			else if (S_ISDIR(st.st_mode) || (!hidden && of_interest(name)) || ((!hidden || is_regular(path)) && looks_loadable(path)))
+			else if (S_ISDIR(st.st_mode) || (!hidden && (of_interest(name) || names_code(path))) || ((!hidden || is_regular(path)) && looks_loadable(path)))
 				ok = add(l, path, err); /* a folder so deep fails as a file, and so is not passed over in silence */
 			else
 				l->skipped++;

@@ -35,44 +35,46 @@ static bool ends_in(const char *text, const char *tail)
 	return n >= k && strcasecmp(text + n - k, tail) == 0;
 }
 
-/* A model type that ckpt does not know is no fault of the config, as long as it is a plain word. */
-static bool other_type(const char *path)
+/* The JSON of a config; NULL when it is none. */
+static const ckpt_node *parse(ckpt_arena *arena, ckpt_file *f)
 {
 	ckpt_error err = {0};
-	ckpt_arena arena = {0};
-	char *text = NULL;
-	size_t length = 0;
-	bool ok = false;
-	ckpt_file *f = ckpt_file_open(path, &err);
-	if (f && ckpt_file_size(f) < (1 << 24)) {
-		length = (size_t)ckpt_file_size(f);
-		text = malloc(length + 1);
-		ok = text && ckpt_file_read(f, 0, length, text, &err);
-	}
-	const ckpt_node *root = ok ? ckpt_node_parse(&arena, text, length, &err) : NULL;
-	const ckpt_node *type = root ? ckpt_node_get(root, "model_type") : NULL;
-	ok = root && root->kind == CKPT_NODE_DICT && type && type->kind == CKPT_NODE_STRING && *type->text;
-	for (const char *c = ok ? type->text : ""; *c; c++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.", *c)) ok = false;
-	ckpt_arena_free(&arena);
-	ckpt_file_unref(f);
+	if (ckpt_file_size(f) >= 1 << 24) return NULL;
+	size_t length = (size_t)ckpt_file_size(f);
+	char *text = malloc(length + 1);
+	bool ok = text && ckpt_file_read(f, 0, length, text, &err);
+	const ckpt_node *root = ok ? ckpt_node_parse(arena, text, length, &err) : NULL;
 	free(text);
-	return ok;
+	return root && root->kind == CKPT_NODE_DICT ? root : NULL;
 }
 
-/* A config.json: the config of a model. */
+/* A model type that ckpt does not know is no fault of the config, as long as it is a plain word. */
+static bool other_type(const ckpt_node *root)
+{
+	const ckpt_node *type = ckpt_node_get(root, "model_type");
+	if (!type || type->kind != CKPT_NODE_STRING || !*type->text) return false;
+	for (const char *c = type->text; *c; c++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.", *c)) return false;
+	return true;
+}
+
+/* A config.json: the config of a model; or another, of a tokenizer or of what prepares images, which may name code too. */
 static void scan_config(ckpt_scan *s, ckpt_file *f)
 {
 	ckpt_error err = {0};
+	ckpt_arena arena = {0};
 	const char *path = ckpt_file_path(f);
-	ckpt_config *config = ckpt_config_read_path(path, &err);
+	const ckpt_node *root = parse(&arena, f);
+	bool code = root && ckpt_node_get(root, "auto_map"), other = code && !ckpt_node_get(root, "model_type");
+	ckpt_config *config = other ? NULL : ckpt_config_read_path(path, &err);
 	s->format = strdup("config");
-	if (!config && !(err.code == CKPT_E_UNSUPPORTED && other_type(path)))
+	if (!config && !other && !(err.code == CKPT_E_UNSUPPORTED && root && other_type(root)))
 		ckpt_scan_add(s, CKPT_FOUND_BAD_CONFIG, NULL, UINT64_MAX, NULL, NULL, NULL, false, "%s", err.text);
-	if (config && ckpt_node_get(config->raw, "auto_map"))
+	if (code)
 		ckpt_scan_add(s, CKPT_FOUND_CUSTOM_CODE, NULL, UINT64_MAX, NULL, NULL, NULL, false,
 		              "the config names Python code of its own under auto_map");
 	ckpt_config_free(config);
+	ckpt_arena_free(&arena);
 }
 
 /* What the loader refuses for its names, or for bytes around the records, stands among the findings already, with its place. */

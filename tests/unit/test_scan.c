@@ -177,6 +177,7 @@ static void configs_are_judged(void)
 {
 	expect("a-config.json", TEXT("{\"model_type\": \"bert\"}"), CKPT_CLEAN, NULL);
 	expect("b-config.json", TEXT("{\"model_type\": \"bert\", \"auto_map\": {\"AutoModel\": \"x.Y\"}}"), CKPT_SUSPICIOUS, "CKPT-C001");
+	expect("tokenizer_config.json", TEXT("{\"auto_map\": {\"AutoTokenizer\": [\"x.Y\", null]}}"), CKPT_SUSPICIOUS, "CKPT-C001");
 	expect("c-config.json", TEXT("{\"model_type\": \"bert\", \"num_hidden_layers\": -3}"), CKPT_MALFORMED, "CKPT-C002");
 	expect("d-config.json", TEXT("{\"model_type\": \"some_new_type\", \"x\": 1}"), CKPT_CLEAN, NULL);
 	expect("e-config.json", TEXT("{\"model_type\": \"../x\"}"), CKPT_MALFORMED, "CKPT-C002");

@@ -23,6 +23,11 @@ echo "strict $?"
 mkdir -p mixed/.git/objects && cp m.safetensors mixed && cp evil.bin mixed/.git/objects/0a && echo text >mixed/.git/HEAD
 ckpt scan mixed
 echo "exit $?"
+# code that the config of a tokenizer names
+mkdir -p words && cp m.safetensors words && echo '{"auto_map": {"AutoTokenizer": ["x.Y", null]}}' >words/tokenizer_config.json
+echo '{"eos_token": "</s>"}' >words/special_config.json
+ckpt scan words
+echo "exit $?"
 mkdir -p none && echo text > none/README.md
 ckpt scan none
 echo "exit $?"
