@@ -20,6 +20,7 @@ typedef struct cache_run {
 	const ckpt_call *call;
 	const struct cache_options *o;
 	ckpt_hub *hub;
+	ckpt_bars *bars;
 	ckpt_store store;
 	ckpt_buffer json;
 	size_t items;
@@ -113,6 +114,7 @@ static bool repair(cache_run *c, const ckpt_store_repo *r, const ckpt_store_file
 	if (!ckpt_hub_parse(r->name, ckpt_hub_endpoint(c->hub), &id, c->err)) return false;
 	snprintf(id.revision, sizeof id.revision, "%s", r->revisions[f->revision].commit);
 	bool ok = ckpt_hub_pull(c->hub, &id, &wish, &result, c->err);
+	ckpt_bars_end(c->bars);
 	ckpt_hub_result_free(&result);
 	if (!ok) c->code = ckpt_hub_exit(ckpt_hub_why(c->hub));
 	return ok;
@@ -154,15 +156,23 @@ static bool report(cache_run *c, const ckpt_store_repo *r, const char *hash, con
 	return true;
 }
 
+/* The first file that links to the blob. */
+static const char *file_of(const ckpt_store_repo *r, const ckpt_store_blob *b)
+{
+	for (size_t i = 0; i < r->file_count; i++)
+		if (!strcmp(r->files[i].hash, b->name)) return r->files[i].name;
+	return b->name;
+}
+
 static bool verify_repo(cache_run *c, const ckpt_store_repo *r, size_t *good, size_t *bad)
 {
 	bool ok = true, right;
 	for (size_t i = 0; ok && i < r->blob_count; i++) {
 		const ckpt_store_blob *b = &r->blobs[i];
-		if (b->partial || b->missing || strspn(b->name, "0123456789abcdef") != strlen(b->name)) continue;
-		if (ckpt_signal_caught()) return ckpt_fail(c->err, CKPT_E_CANCELLED, "stopped");
-		ok = ckpt_store_check(r, b, &right, c->err);
+		if (!ckpt_store_can_check(b)) continue;
+		ok = ckpt_store_check(c->hub, r, b, file_of(r, b), &right, c->err);
 		*good += ok && right;
+		if (!ok || !right) ckpt_bars_end(c->bars);
 		if (ok && !right) ok = report(c, r, b->name, "its content has another hash", bad);
 	}
 	for (size_t i = 0; ok && i < r->file_count; i++) {
@@ -176,15 +186,32 @@ static bool verify_repo(cache_run *c, const ckpt_store_repo *r, size_t *good, si
 	return ok;
 }
 
+static void begin_verify(cache_run *c)
+{
+	size_t count = 0;
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < c->store.count; i++) {
+		const ckpt_store_repo *r = &c->store.repos[i];
+		for (size_t k = 0; is_meant(c, r) && k < r->blob_count; k++) {
+			if (!ckpt_store_can_check(&r->blobs[k])) continue;
+			count++;
+			bytes += r->blobs[k].reach;
+		}
+	}
+	ckpt_store_begin_checks(c->hub, count, bytes);
+}
+
 static int verify(cache_run *c)
 {
 	size_t good = 0, bad = 0, alone = 0;
+	begin_verify(c);
 	for (size_t i = 0; i < c->store.count; i++) {
 		const ckpt_store_repo *r = &c->store.repos[i];
 		if (!is_meant(c, r)) continue;
 		if (!verify_repo(c, r, &good, &bad)) return c->code;
 		for (size_t k = 0; k < r->file_count; k++) alone += !*r->files[k].hash && !r->files[k].broken;
 	}
+	ckpt_bars_end(c->bars);
 	if (c->o->json && !end_json(c)) return CKPT_EXIT_BY_ERROR;
 	if (!c->o->json && !c->call->quiet) printf("%zu blobs have the hash that they are called by, %zu files are wrong\n", good, bad);
 	if (alone) ckpt_remark(c->call, "%zu files are no links to blobs, and no hash of them is known", alone);
@@ -227,6 +254,7 @@ static size_t announce(cache_run *c, bool whole)
 
 static int make_room(cache_run *c, bool whole)
 {
+	size_t left = 0;
 	if (announce(c, whole) == 0) {
 		if (!c->call->quiet) printf("nothing to remove\n");
 		return CKPT_EXIT_OK;
@@ -235,9 +263,13 @@ static int make_room(cache_run *c, bool whole)
 	for (size_t i = 0; i < c->store.count; i++) {
 		const ckpt_store_repo *r = &c->store.repos[i];
 		if (!is_meant(c, r)) continue;
-		bool ok = whole ? ckpt_store_remove(c->hub, r, c->err) : ckpt_store_prune(c->hub, r, c->err);
-		if (!ok) return CKPT_EXIT_BY_ERROR;
+		bool busy = false;
+		if (!(whole ? ckpt_store_remove : ckpt_store_prune)(c->hub, r, &busy, c->err)) return CKPT_EXIT_BY_ERROR;
+		if (busy) ckpt_remark(c->call, "%s is left alone: a process is pulling into it", r->name);
+		left += busy;
 	}
+	if (left && whole) ckpt_fail(c->err, CKPT_E_IO, "%zu repositor%s not removed: try again when nothing is pulled", left, left == 1 ? "y was" : "ies were");
+	if (left && whole) return CKPT_EXIT_BY_ERROR;
 	if (!c->call->quiet) printf("removed\n");
 	return CKPT_EXIT_OK;
 }
@@ -269,12 +301,12 @@ static int dispatch(cache_run *c)
 
 static int run(const ckpt_call *call, ckpt_error *err)
 {
-	ckpt_progress progress;
-	cache_run c = {.call = call, .o = call->options, .code = CKPT_EXIT_BY_ERROR, .err = err};
+	ckpt_bars bars;
+	cache_run c = {.call = call, .o = call->options, .bars = &bars, .code = CKPT_EXIT_BY_ERROR, .err = err};
 	int code = CKPT_EXIT_BY_ERROR;
-	c.hub = ckpt_hub_connect(call, &(ckpt_hub_options){.cache_dir = c.o->cache_dir, .token = c.o->token}, &progress, err);
+	c.hub = ckpt_hub_connect(call, &(ckpt_hub_options){.cache_dir = c.o->cache_dir, .token = c.o->token}, &bars, err);
 	if (c.hub && ckpt_store_read(c.hub, &c.store, err)) code = dispatch(&c);
-	if (c.hub) ckpt_progress_end(&progress);
+	if (c.hub) ckpt_bars_end(&bars);
 	ckpt_buffer_free(&c.json);
 	ckpt_store_free(&c.store);
 	ckpt_hub_free(c.hub);
@@ -290,7 +322,8 @@ static const ckpt_paragraph description[] = {
 	       "network; `--repair` fetches again what is wrong or gone."},
 	{NULL, "`rm` removes repositories, `prune` the snapshots that no branch or tag of the cache points to, blobs that none of the others "
 	       "needs, and partial downloads. Both say what they free and ask on a terminal; elsewhere they need `--yes`. Links are removed, never "
-	       "what they lead to, and nothing outside the repository's folder and its locks is touched."},
+	       "what they lead to, and nothing outside the repository's folder and its locks is touched. A repository that ckpt or Python is pulling "
+	       "into is left alone, which is said."},
 	{"JSON", "`ls --json` prints an array of objects with `repo`, `path`, `bytes`, `bytes_prunable`, `revisions` (a number) and `refs`; "
 	         "`verify --json` one of `repo`, `file`, `blob` and `state` for each file that is wrong or was repaired."},
 	{0},

@@ -122,17 +122,17 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	                            .dry_run = o->dry_run};
 	ckpt_hub_id id;
 	ckpt_hub_result result = {0};
-	ckpt_progress progress;
+	ckpt_bars bars;
 	int code = CKPT_EXIT_BY_ERROR;
 	const ckpt_hub_options settings = {.cache_dir = o->cache_dir, .token = o->token};
-	ckpt_hub *hub = ckpt_hub_connect(call, &settings, &progress, err);
+	ckpt_hub *hub = ckpt_hub_connect(call, &settings, &bars, err);
 	if (!hub || !identify(call, hub, &id, err)) goto done;
 	if ((*id.file || wish.file_count) && (o->include.count || o->exclude.count)) {
 		ckpt_fail(err, CKPT_E_USAGE, "files were named, so --include and --exclude have no place");
 		goto done;
 	}
 	bool ok = ckpt_hub_pull(hub, &id, &wish, &result, err);
-	double seconds = ckpt_progress_end(&progress);
+	double seconds = ckpt_bars_end(&bars);
 	if (!ok)
 		code = ckpt_hub_exit(ckpt_hub_why(hub));
 	else if (print(call, &id, &result, ckpt_hub_transferred(hub), seconds, err))
@@ -156,14 +156,15 @@ static const ckpt_paragraph description[] = {
 	{NULL, "Every file is compared with the SHA-256 or git SHA-1 that the Hub states while it comes, and gets its name only when they "
 	       "agree. An interrupted pull goes on where it stopped. A file of 64 MiB or more comes as ranges over four connections, when the server "
 	       "gives ranges; what has come behind the first gap, 48 MiB at most, is fetched again after an interruption. Failures of the network are retried with waits of at most a minute, "
-	       "which are said; when the Hub cannot be reached, a snapshot in the cache is used."},
+	       "which are said; when the Hub cannot be reached, a snapshot in the cache is used. A terminal shows a bar for the file under way and one "
+	       "for all files, each with bytes, rate and the time that is left."},
 	{NULL, "`--local-dir` puts files under their own names into a folder, with the books in its `.cache/huggingface` that `hf download "
 	       "--local-dir` keeps, so that either goes on where the other stopped. A file that was changed there is noticed by its time "
 	       "or its hash, said and replaced; what the cache has is copied from it."},
 	{"ENVIRONMENT", "The variables of huggingface_hub are followed: `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME` (where the cache is), "
 	                "`HF_ENDPOINT`, `HF_TOKEN` and `HF_TOKEN_PATH` (default: the file token in `HF_HOME`), `HF_HUB_DISABLE_IMPLICIT_TOKEN`, "
 	                "`HF_HUB_OFFLINE`, `HF_HUB_DISABLE_SYMLINKS` (files in place of links), `HF_HUB_DOWNLOAD_TIMEOUT` (seconds without progress after which a transfer is begun again, default 10), "
-	                "`HF_HUB_ETAG_TIMEOUT` (seconds to connect), `SSL_CERT_FILE`, `SSL_CERT_DIR`, and the usual ones of proxies. The token "
+	                "`HF_HUB_ETAG_TIMEOUT` (seconds to connect), `HF_HUB_DISABLE_PROGRESS_BARS` (no bars), `SSL_CERT_FILE`, `SSL_CERT_DIR`, and the usual ones of proxies. The token "
 	                "goes to the endpoint alone, never to another host, port or scheme; only https is spoken, but to this machine itself."},
 	{"JSON", "`--json` prints an object with `path`, `repo`, `revision`, `commit`, `bytes_missing` (before the pull), `bytes_transferred` and "
 	         "`files`, a list of `name`, `bytes` and `cached` (empty when the cache was used without the Hub)."},

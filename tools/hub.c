@@ -48,23 +48,16 @@ int ckpt_hub_exit(ckpt_hub_cause why)
 	}
 }
 
-static void note(void *user, const char *text)
-{
-	ckpt_remark(user, "%s", text);
-}
-
-ckpt_hub *ckpt_hub_connect(const ckpt_call *call, const ckpt_hub_options *options, ckpt_progress *progress, ckpt_error *err)
+ckpt_hub *ckpt_hub_connect(const ckpt_call *call, const ckpt_hub_options *options, ckpt_bars *bars, ckpt_error *err)
 {
 	ckpt_hub_options settings = {0};
 	if (options) settings = *options;
-	ckpt_progress_begin(progress, call, "pulling");
-	ckpt_work work = ckpt_progress_work(progress);
-	settings.note = note;
-	settings.note_user = (void *)(uintptr_t)call;
-	settings.progress = work.progress;
-	settings.user = work.user;
+	ckpt_bars_begin(bars, call);
+	settings.note = ckpt_bars_note;
+	settings.progress = ckpt_bars_tick;
+	settings.note_user = settings.user = bars;
 	ckpt_hub *hub = ckpt_hub_new(&settings, err);
-	if (!hub) ckpt_progress_end(progress);
+	if (!hub) ckpt_bars_end(bars);
 	return hub;
 }
 
@@ -92,7 +85,7 @@ static bool is_path(const char *text)
 
 static bool connect(ckpt_models *m, ckpt_error *err)
 {
-	if (!m->hub) m->hub = ckpt_hub_connect(m->call, NULL, &m->progress, err);
+	if (!m->hub) m->hub = ckpt_hub_connect(m->call, NULL, &m->bars, err);
 	return m->hub;
 }
 
@@ -323,8 +316,8 @@ bool ckpt_models_find(ckpt_models *m, ckpt_call *call, const char **arguments, c
 	for (size_t i = 0; ok && i < count && i < call->argument_count; i++) ok = find_one(m, arguments[i], how, &arguments[i], err);
 	ok = ok && find_options(m, groups, group_count, err);
 	if (m->hub) {
-		ckpt_progress_end(&m->progress);
-		m->progress.width = 0; /* reads from afar are part of other work */
+		ckpt_bars_end(&m->bars);
+		m->bars.progress.width = 0; /* reads from afar are part of other work */
 	}
 	if (!ok) *code = m->hub ? ckpt_hub_exit(ckpt_hub_why(m->hub)) : CKPT_EXIT_BY_ERROR;
 	return ok;

@@ -2,14 +2,14 @@
 #ifndef CKPT_TOOLS_HUB_H
 #define CKPT_TOOLS_HUB_H
 #include "../lib/hub/hub.h"
-#include "progress.h"
+#include "bars.h"
 #include "tool.h"
 
 /* What a run found for the names it was given. */
 typedef struct ckpt_models {
 	const ckpt_call *call;
 	ckpt_hub *hub;    /* NULL: nothing was asked of it */
-	ckpt_progress progress;
+	ckpt_bars bars;
 	char **paths;     /* in the cache */
 	size_t count;
 	const char *looked; /* the argument that is read from afar, or NULL */
@@ -28,7 +28,7 @@ ckpt_checkpoint *ckpt_models_open(const ckpt_models *m, const ckpt_open_options 
 /* The exit codes of commands that ask the Hub, and the one for a failure. */
 extern const ckpt_exit_code ckpt_hub_exits[];
 int ckpt_hub_exit(ckpt_hub_cause why);
-/* Connects; what the hub remarks is said with ckpt_remark. progress must live as long as the hub. options: NULL for what the
+/* Connects; bars show what it does and say what it remarks. They must live as long as the hub. options: NULL for what the
  * environment says; its hooks are filled in. */
-ckpt_hub *ckpt_hub_connect(const ckpt_call *call, const ckpt_hub_options *options, ckpt_progress *progress, ckpt_error *err);
+ckpt_hub *ckpt_hub_connect(const ckpt_call *call, const ckpt_hub_options *options, ckpt_bars *bars, ckpt_error *err);
 #endif

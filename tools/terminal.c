@@ -16,6 +16,11 @@ static size_t window_width(int fd)
 	return 80;
 }
 
+size_t ckpt_terminal_err_width(void)
+{
+	return window_width(STDERR_FILENO);
+}
+
 ckpt_terminal ckpt_terminal_look(ckpt_color_mode mode)
 {
 	ckpt_terminal t = {.out = isatty(STDOUT_FILENO), .err = isatty(STDERR_FILENO)};

@@ -19,6 +19,8 @@ typedef enum ckpt_style { CKPT_STYLE_PLAIN, CKPT_STYLE_BOLD, CKPT_STYLE_DIM, CKP
 
 /* Looks at the descriptors, the window size, NO_COLOR and TERM. */
 ckpt_terminal ckpt_terminal_look(ckpt_color_mode mode);
+/* Columns of the terminal on standard error now; 80 when unknown. */
+size_t ckpt_terminal_err_width(void);
 /* The escape sequence that begins a style, or that ends it (PLAIN); "" without colours. */
 const char *ckpt_style_code(const ckpt_terminal *t, ckpt_style style);
 

@@ -237,6 +237,36 @@ done:
 	return ok;
 }
 
+/* Whether what was opened is still what has that name. */
+static bool is_same(int fd, const char *path)
+{
+	struct stat here, there;
+	return fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+int ckpt_hub_lock_folder(const char *folder, bool alone, bool *busy)
+{
+	*busy = false;
+	for (;;) {
+		int fd = ckpt_hub_open(folder, O_RDONLY | O_DIRECTORY, 0);
+		if (fd < 0) return -1;
+		*busy = flock(fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+		if (!*busy && is_same(fd, folder)) return fd;
+		close(fd); /* held, or removed before it was locked */
+		if (*busy) return -1;
+	}
+}
+
+bool ckpt_hub_folds_case(const char *folder)
+{
+	struct stat a, b;
+	char *upper = ckpt_hub_path(NULL, "%s/CACHEDIR.TAG", folder), *lower = ckpt_hub_path(NULL, "%s/cachedir.tag", folder);
+	bool folds = upper && lower && stat(upper, &a) == 0 && stat(lower, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	free(lower);
+	free(upper);
+	return folds;
+}
+
 char *ckpt_hub_lock_of(const ckpt_hub *hub, const char *repo, const char *hash, ckpt_error *err)
 {
 	char name[256];

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "../hash.h"
 #include "inner.h"
@@ -15,11 +16,11 @@ enum { STEP = 1 << 18, BEHIND = 8 << 20 };
 struct ckpt_digest {
 	pthread_t thread;
 	pthread_mutex_t mutex;
-	pthread_cond_t more;
+	pthread_cond_t more, end;
 	EVP_MD_CTX *context;
 	int fd, error; /* error: errno of a failed read */
-	uint64_t size, ready;
-	bool fresh, cancelled, failed;
+	uint64_t size, ready, at; /* at: hashed already, about */
+	bool fresh, cancelled, failed, ended;
 	char wanted[65], found[2 * EVP_MAX_MD_SIZE + 1];
 	unsigned char block[STEP];
 };
@@ -36,6 +37,7 @@ static uint64_t await(ckpt_digest *d, uint64_t at)
 	pthread_mutex_lock(&d->mutex);
 	while (!enough(d, at)) pthread_cond_wait(&d->more, &d->mutex);
 	uint64_t left = d->cancelled ? 0 : d->ready - at;
+	d->at = at;
 	pthread_mutex_unlock(&d->mutex);
 	return left;
 }
@@ -50,15 +52,14 @@ static void write_behind(const ckpt_digest *d, uint64_t *begun, uint64_t at)
 	*begun = at;
 }
 
-static void *work(void *user)
+static void hash_all(ckpt_digest *d)
 {
-	ckpt_digest *d = user;
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned length = 0;
 	uint64_t at = 0, begun = 0;
 	while (at < d->size && !d->error && !d->failed) {
 		uint64_t left = await(d, at);
-		if (left == 0) return NULL;
+		if (left == 0) return;
 		ssize_t n = pread(d->fd, d->block, left < STEP ? (size_t)left : STEP, (off_t)at);
 		if (n < 0 && errno == EINTR) continue;
 		if (n <= 0) {
@@ -71,6 +72,16 @@ static void *work(void *user)
 	}
 	if (EVP_DigestFinal_ex(d->context, digest, &length) != 1) d->failed = true;
 	ckpt_hex(digest, length, d->found);
+}
+
+static void *work(void *user)
+{
+	ckpt_digest *d = user;
+	hash_all(d);
+	pthread_mutex_lock(&d->mutex);
+	d->ended = true;
+	pthread_cond_signal(&d->end);
+	pthread_mutex_unlock(&d->mutex);
 	return NULL;
 }
 
@@ -95,6 +106,7 @@ ckpt_digest *ckpt_digest_start(int fd, const char *hash, uint64_t size, uint64_t
 	if (ok && git) ok = EVP_DigestUpdate(d->context, head, (size_t)n + 1) == 1;
 	pthread_mutex_init(&d->mutex, NULL);
 	pthread_cond_init(&d->more, NULL);
+	pthread_cond_init(&d->end, NULL);
 	if (ok && pthread_create(&d->thread, NULL, work, d) == 0) return d;
 	ckpt_fail(err, CKPT_E_UNSUPPORTED, "libcrypto offers no %s, or no thread can be started", git ? "SHA-1" : "SHA-256");
 	EVP_MD_CTX_free(d->context);
@@ -110,10 +122,27 @@ void ckpt_digest_ready(ckpt_digest *d, uint64_t ready)
 	pthread_mutex_unlock(&d->mutex);
 }
 
+bool ckpt_digest_wait(ckpt_digest *d, int ms, uint64_t *at)
+{
+	struct timespec until;
+	int status = 0;
+	clock_gettime(CLOCK_REALTIME, &until); /* that of conditions; a leap costs one more look */
+	until.tv_nsec += ms * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&d->mutex);
+	while (!d->ended && status == 0) status = pthread_cond_timedwait(&d->end, &d->mutex, &until);
+	bool ended = d->ended;
+	if (at) *at = d->at;
+	pthread_mutex_unlock(&d->mutex);
+	return ended;
+}
+
 static void release(ckpt_digest *d)
 {
 	pthread_join(d->thread, NULL);
 	pthread_cond_destroy(&d->more);
+	pthread_cond_destroy(&d->end);
 	pthread_mutex_destroy(&d->mutex);
 	EVP_MD_CTX_free(d->context);
 }

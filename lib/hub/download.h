@@ -11,7 +11,7 @@ typedef struct ckpt_download {
 	const char *ranges; /* the file that says how much is there while ranges come beside each other */
 	int fd;
 	uint64_t have;    /* bytes that are there from the beginning on, without a hole */
-	uint64_t counted; /* bytes of it that hub->done counts */
+	uint64_t counted; /* bytes of it that the hub's state counts */
 	ckpt_digest *digest;
 	ckpt_error *err;
 } ckpt_download;

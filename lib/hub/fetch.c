@@ -22,7 +22,7 @@ bool ckpt_download_fail(ckpt_download *d, int errnum)
 bool ckpt_download_restart(ckpt_download *d, uint64_t have)
 {
 	bool told = d->digest && have >= d->have;
-	d->hub->done += have - d->counted;
+	ckpt_hub_count(d->hub, (int64_t)have - (int64_t)d->counted);
 	d->counted = d->have = have;
 	if (!ckpt_hub_resize(d->fd, have)) return ckpt_download_fail(d, errno);
 	if (told) {
@@ -104,6 +104,20 @@ char *ckpt_hub_url_of(ckpt_hub *hub, const char *repo, const char *commit, const
 	return NULL;
 }
 
+/* Waits for the hash of all that is there. */
+static bool finish_digest(ckpt_download *d, bool *right)
+{
+	bool ok = true;
+	ckpt_digest_ready(d->digest, d->entry->size);
+	d->hub->state.checking = true;
+	while (ok && !ckpt_digest_wait(d->digest, 100, NULL)) ok = ckpt_hub_tick(d->hub, d->err);
+	d->hub->state.checking = false;
+	if (!ok) return false;
+	ckpt_digest *digest = d->digest;
+	d->digest = NULL;
+	return ckpt_digest_finish(digest, right, d->err) || ckpt_error_prefix(d->err, "%s", d->what);
+}
+
 /* Receives and verifies; a partial file whose content is wrong is begun again once, then deleted. */
 static bool receive_right(ckpt_download *d, const char *path)
 {
@@ -113,9 +127,7 @@ static bool receive_right(ckpt_download *d, const char *path)
 			if (d->hub->why == CKPT_HUB_CORRUPT) unlink(path);
 			return false;
 		}
-		ckpt_digest *digest = d->digest;
-		d->digest = NULL;
-		if (!ckpt_digest_finish(digest, &right, d->err)) return ckpt_error_prefix(d->err, "%s", d->what);
+		if (!finish_digest(d, &right)) return false;
 		if (right) break;
 		if (!resumed || round) {
 			unlink(path);
@@ -153,16 +165,13 @@ static bool take_copy(ckpt_download *d, const char *from, bool *right)
 		if (n <= 0) break; /* it is received */
 		d->have += (uint64_t)n;
 		d->counted += (uint64_t)n;
-		d->hub->done += (uint64_t)n;
+		ckpt_hub_count(d->hub, n);
+		d->hub->state.moved += (uint64_t)n;
 		ckpt_digest_ready(d->digest, d->have);
 		ok = ckpt_hub_tick(d->hub, d->err);
 	}
 	if (in >= 0) close(in);
-	if (ok && d->have == d->entry->size) {
-		ckpt_digest *digest = d->digest;
-		d->digest = NULL;
-		return ckpt_digest_finish(digest, right, d->err) && (*right || ckpt_download_restart(d, 0));
-	}
+	if (ok && d->have == d->entry->size) return finish_digest(d, right) && (*right || ckpt_download_restart(d, 0));
 	return in < 0 || (ok && ckpt_download_restart(d, 0));
 }
 

@@ -24,6 +24,7 @@ struct ckpt_http_exchange {
 	char trouble[CURL_ERROR_SIZE];
 	bool stopped; /* by the sink */
 	bool flooded; /* by headers */
+	bool encoded; /* what came is not the file as it is */
 };
 
 typedef ckpt_http_exchange exchange;
@@ -234,6 +235,10 @@ static size_t take_body(char *data, size_t one, size_t count, void *user)
 		x->header_bytes += length;
 		return x->header_bytes > HEADERS_MOST ? 0 : length;
 	}
+	const char *encoding = x->answer->encoding;
+	x->encoded = *encoding && strcasecmp(encoding, "identity") != 0;
+	if (x->encoded) return 0;
+	if (!*x->answer->commit) memcpy(x->answer->commit, x->commit, sizeof x->commit);
 	if (x->request->sink(x->request->user, x->answer, data, length)) return length;
 	x->stopped = true;
 	return 0;
@@ -352,6 +357,8 @@ static bool finish_hop(exchange *x, CURLcode result, bool *complete, ckpt_error 
 	if (x->stopped) return false;
 	if (x->flooded)
 		return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_LIMIT, "the server sends more than %d bytes of headers", HEADERS_MOST);
+	if (x->encoded)
+		return ckpt_hub_fail(hub, CKPT_HUB_CORRUPT, err, CKPT_E_FORMAT, "the server encodes (%s) what was asked for as it is", a->encoding);
 	if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE) /* as it will be next time */
 		return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_IO, "%.200s is not trusted (certificates: SSL_CERT_FILE, SSL_CERT_DIR): %s",
 		                     x->url, *x->trouble ? x->trouble : curl_easy_strerror(result));
@@ -362,8 +369,6 @@ static bool finish_hop(exchange *x, CURLcode result, bool *complete, ckpt_error 
 	*complete = !is_redirect(a->status);
 	if (!*complete) return follow(x, err);
 	if (!*a->commit) memcpy(a->commit, x->commit, sizeof x->commit);
-	if (!a->cut && (a->status == 200 || a->status == 206) && *a->encoding && strcasecmp(a->encoding, "identity") != 0)
-		return ckpt_hub_fail(hub, CKPT_HUB_CORRUPT, err, CKPT_E_FORMAT, "the server encodes (%s) what was asked for as it is", a->encoding);
 	return true;
 }
 
@@ -508,6 +513,6 @@ bool ckpt_http_text(ckpt_hub *hub, const char *url, size_t most, ckpt_buffer *bo
 		if (!ckpt_http_get(hub, &request, answer, err)) return ckpt_error_prefix(err, "%s", what);
 		if (!answer->cut && answer->status == 200) return true;
 		if (!ckpt_http_may_retry(answer) || attempt + 1 == CKPT_HUB_TRIES) return ckpt_http_fail(hub, answer, what, err);
-		if (!ckpt_hub_sleep(hub, ckpt_http_pause(hub, answer, attempt, what), err)) return false;
+		if (!ckpt_hub_wait(hub, ckpt_http_pause(hub, answer, attempt, what), err)) return false;
 	}
 }

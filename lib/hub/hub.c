@@ -33,8 +33,8 @@ void ckpt_hub_note(ckpt_hub *hub, const char *format, ...)
 
 bool ckpt_hub_tick(ckpt_hub *hub, ckpt_error *err)
 {
-	if (!hub->options.progress || hub->options.progress(hub->options.user, hub->done, hub->total)) return true;
-	return ckpt_hub_fail(hub, CKPT_HUB_OTHER, err, CKPT_E_CANCELLED, "stopped; the next pull goes on from here");
+	if (!hub->options.progress || hub->options.progress(hub->options.user, &hub->state)) return true;
+	return ckpt_hub_fail(hub, CKPT_HUB_OTHER, err, CKPT_E_CANCELLED, "stopped%s", hub->state.moved && hub->transferred ? "; the next pull goes on from here" : "");
 }
 
 bool ckpt_hub_sleep(ckpt_hub *hub, unsigned ms, ckpt_error *err)
@@ -46,6 +46,32 @@ bool ckpt_hub_sleep(ckpt_hub *hub, unsigned ms, ckpt_error *err)
 		if (!ckpt_hub_tick(hub, err)) return false;
 	}
 	return true;
+}
+
+bool ckpt_hub_wait(ckpt_hub *hub, unsigned ms, ckpt_error *err)
+{
+	bool ok = true;
+	for (unsigned step; ok && ms; ms -= step) {
+		step = ms < 50 ? ms : 50;
+		hub->state.wait = ms / 1000.0;
+		ok = ckpt_hub_sleep(hub, step, err);
+	}
+	hub->state.wait = 0;
+	return ok;
+}
+
+void ckpt_hub_work_on(ckpt_hub *hub, const char *file, uint64_t size)
+{
+	hub->state.file = file;
+	hub->state.size = size;
+	hub->state.done = 0;
+	hub->state.number++;
+}
+
+void ckpt_hub_count(ckpt_hub *hub, int64_t bytes)
+{
+	hub->state.done += (uint64_t)bytes;
+	hub->state.all_done += (uint64_t)bytes;
 }
 
 static bool is_true(const char *text)

@@ -30,12 +30,23 @@ typedef enum ckpt_hub_cause {
 	CKPT_HUB_SPACE      /* the disk is full */
 } ckpt_hub_cause;
 
+/* What a pull is at, for who shows it. Bytes that were there before count as done. */
+typedef struct ckpt_hub_state {
+	const char *file;         /* under way; NULL: none is, the Hub is asked what there is */
+	size_t number, count;     /* it is file number 1, 2, ... of `count` */
+	uint64_t done, size;      /* bytes of the file */
+	uint64_t all_done, all;   /* bytes of all files */
+	uint64_t moved;           /* bytes that came or were copied so far: what a rate is computed from */
+	double wait;              /* seconds until the next try; 0: none is waited for */
+	bool checking;            /* all of the file is there, and its hash is computed to the end */
+} ckpt_hub_state;
+
 /* NULL: what the environment says (HF_HUB_CACHE, HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, ...). */
 typedef struct ckpt_hub_options {
 	const char *cache_dir, *endpoint, *token;
 	void (*note)(void *user, const char *text); /* waits, retries, fall-backs; may be NULL */
-	ckpt_progress_fn progress;                  /* bytes of the pull; false stops; may be NULL */
-	void *user;                                 /* handed to progress */
+	bool (*progress)(void *user, const ckpt_hub_state *state); /* many times a second; false stops; may be NULL */
+	void *user;
 	void *note_user;
 	unsigned retry_ms;                          /* the first wait before a retry; 0: 1000 */
 } ckpt_hub_options;

@@ -19,7 +19,8 @@ struct ckpt_hub {
 	CURL *easy;
 	pthread_mutex_t lock; /* of what several threads read: look.c */
 	ckpt_hub_cause why;
-	uint64_t transferred, done, total; /* done of total: what progress is told */
+	uint64_t transferred;
+	ckpt_hub_state state; /* what progress is told */
 };
 
 bool ckpt_hub_fail(ckpt_hub *hub, ckpt_hub_cause why, ckpt_error *err, ckpt_code code, const char *format, ...)
@@ -28,6 +29,11 @@ void ckpt_hub_note(ckpt_hub *hub, const char *format, ...) __attribute__((format
 bool ckpt_hub_tick(ckpt_hub *hub, ckpt_error *err); /* false: the caller's progress asked to stop */
 /* Sleeps in small steps, with ticks. */
 bool ckpt_hub_sleep(ckpt_hub *hub, unsigned ms, ckpt_error *err);
+/* The same before another try, which progress is told. */
+bool ckpt_hub_wait(ckpt_hub *hub, unsigned ms, ckpt_error *err);
+/* The file that is worked on from here on, and bytes of it that are there, more or fewer. */
+void ckpt_hub_work_on(ckpt_hub *hub, const char *file, uint64_t size);
+void ckpt_hub_count(ckpt_hub *hub, int64_t bytes);
 bool ckpt_hub_is_hash(const char *text); /* 40 or 64 lower-case hex digits */
 
 /* ---- http.c ---- */
@@ -89,6 +95,8 @@ typedef struct ckpt_digest ckpt_digest;
  * are being written, and the disk is told to begin with what was hashed, so that less is left to wait for at the end. */
 ckpt_digest *ckpt_digest_start(int fd, const char *hash, uint64_t size, uint64_t ready, bool fresh, ckpt_error *err);
 void ckpt_digest_ready(ckpt_digest *d, uint64_t ready);
+/* Whether all of it, which is there now, is hashed within ms. at: how much is; may be NULL. */
+bool ckpt_digest_wait(ckpt_digest *d, int ms, uint64_t *at);
 /* Waits for all of it; *right says whether the hash is the wanted one. Frees. */
 bool ckpt_digest_finish(ckpt_digest *d, bool *right, ckpt_error *err);
 void ckpt_digest_cancel(ckpt_digest *d); /* NULL is fine */
@@ -116,6 +124,8 @@ void ckpt_hub_listing_free(ckpt_hub_listing *l);
 bool ckpt_hub_listing_add(ckpt_hub_listing *l, const char *path, uint64_t size, const char *hash, ckpt_error *err);
 /* One page of a tree, appended. */
 bool ckpt_hub_list_page(ckpt_hub_listing *l, const char *text, size_t length, ckpt_error *err);
+/* Fails when two chosen files cannot lie beside each other on a disk whose names are the same in either case. */
+bool ckpt_hub_check_case(ckpt_hub *hub, ckpt_hub_listing *l, const char *what, const char *place, ckpt_error *err);
 /* Sets `chosen`; fails when a file or a glob that was asked for is not there. */
 bool ckpt_hub_choose(ckpt_hub *hub, ckpt_hub_listing *l, const ckpt_hub_id *id, const ckpt_hub_wish *wish, ckpt_error *err);
 
@@ -141,6 +151,12 @@ bool ckpt_hub_link(const ckpt_hub *hub, const char *folder, const char *commit, 
 char *ckpt_hub_lock_of(const ckpt_hub *hub, const char *repo, const char *hash, ckpt_error *err);
 /* A lock as Python's filelock takes it; -1 on failure. Waiting is said. */
 int ckpt_hub_lock(ckpt_hub *hub, const char *path, ckpt_error *err);
+/* The repository's folder, locked: shared by those that pull into it, of one alone that removes from it. No file is made for that, since
+ * the cache is huggingface_hub's. -1 with *busy: another holds it; -1 with errno: it cannot be opened. Where the file system has no
+ * locks it counts as locked. */
+int ckpt_hub_lock_folder(const char *folder, bool alone, bool *busy);
+/* Whether names of the folder that holds CACHEDIR.TAG are the same in either case. */
+bool ckpt_hub_folds_case(const char *folder);
 /* A regular file of that size, through links. */
 bool ckpt_hub_has(const char *path, uint64_t size);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "../json.h"
 #include "../names.h"
 #include "../path.h"
@@ -135,13 +136,57 @@ static int by_path(const void *a, const void *b)
 	return strcmp(((const ckpt_hub_entry *)a)->path, ((const ckpt_hub_entry *)b)->path);
 }
 
+/* A file of which another one makes a folder. */
+static bool is_no_folder(const ckpt_hub_listing *l, const char *path, ckpt_error *err)
+{
+	char start[1024];
+	for (const char *slash = path; (slash = strchr(slash, '/')); slash++) {
+		snprintf(start, sizeof start, "%.*s", (int)(slash - path), path);
+		const ckpt_hub_entry key = {.path = start};
+		if (bsearch(&key, l->entries, l->count, sizeof key, by_path))
+			return ckpt_fail(err, CKPT_E_FORMAT, "the repository lists '%s' as a file and as the folder of '%s'", start, path);
+	}
+	return true;
+}
+
 static bool no_twins(ckpt_hub_listing *l, ckpt_error *err)
 {
 	if (l->count) qsort(l->entries, l->count, sizeof *l->entries, by_path);
 	for (size_t i = 1; i < l->count; i++)
 		if (!strcmp(l->entries[i - 1].path, l->entries[i].path))
 			return ckpt_fail(err, CKPT_E_FORMAT, "the repository lists '%s' twice", l->entries[i].path);
+	for (size_t i = 0; i < l->count; i++)
+		if (!is_no_folder(l, l->entries[i].path, err)) return false;
 	return true;
+}
+
+static int by_folded(const void *a, const void *b)
+{
+	return strcasecmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Whether two are the same in either case, or would be a file and a folder. */
+static bool clash(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+	return strncasecmp(a, b, n) == 0 && (!b[n] || b[n] == '/');
+}
+
+bool ckpt_hub_check_case(ckpt_hub *hub, ckpt_hub_listing *l, const char *what, const char *place, ckpt_error *err)
+{
+	size_t count = 0;
+	char **names = ckpt_hub_folds_case(place) ? calloc(l->count + 1, sizeof *names) : NULL;
+	bool ok = true;
+	if (!names) return !ckpt_hub_folds_case(place) || ckpt_fail_nomem(err);
+	for (size_t i = 0; i < l->count; i++)
+		if (l->entries[i].chosen) names[count++] = l->entries[i].path;
+	qsort(names, count, sizeof *names, by_folded);
+	for (size_t i = 1; ok && i < count; i++)
+		if (clash(names[i - 1], names[i]))
+			ok = ckpt_hub_fail(hub, CKPT_HUB_OTHER, err, CKPT_E_UNSUPPORTED, "%s: the files '%s' and '%s' differ in case alone, which the disk of "
+			                   "%s does not tell apart: leave one out (--exclude)", what, names[i - 1], names[i], place);
+	free(names);
+	return ok;
 }
 
 /* A list that cannot be used is the server's fault, unless memory ran out. */

@@ -232,7 +232,7 @@ bool ckpt_local_fetch(ckpt_hub *hub, const char *repo, const char *dir, const ch
 	clock_gettime(CLOCK_REALTIME, &when);
 	ok = ok && (force || look(&f, commit, entry, &s, err));
 	if (ok && s.right) {
-		hub->done += entry->size;
+		ckpt_hub_count(hub, (int64_t)entry->size);
 	} else if (ok) {
 		if (s.changed)
 			ckpt_hub_note(hub, s.knew ? "%s/%s was changed here after it was fetched; it is replaced"

@@ -180,7 +180,7 @@ static bool request(look *l, uint64_t begin, uint64_t end, ckpt_error *err)
 			ckpt_http_fail(l->hub, &answer, l->label, err);
 			break;
 		}
-		if (!ckpt_hub_sleep(l->hub, ckpt_http_pause(l->hub, &answer, attempt, l->label), err)) break;
+		if (!ckpt_hub_wait(l->hub, ckpt_http_pause(l->hub, &answer, attempt, l->label), err)) break;
 	}
 	ckpt_buffer_free(&p.body);
 	return ok;

@@ -20,6 +20,7 @@ typedef struct pull {
 	const char *revision, *one; /* one: the single file that was named, or NULL */
 	const char *local; /* the folder in place of the cache, or NULL */
 	char *folder;
+	int held; /* the folder, locked against removal; -1: not yet */
 	ckpt_hub_listing listing;
 	ckpt_error *err;
 } pull;
@@ -117,7 +118,8 @@ static bool survey(pull *p)
 		if (!e->chosen) continue;
 		if (!look(p, e, &there, &whole)) return false;
 		p->out->missing += e->size - there;
-		p->hub->total += e->size;
+		p->hub->state.all += e->size;
+		p->hub->state.count++;
 		if (!add_item(p, e, whole)) return false;
 	}
 	return true;
@@ -144,7 +146,7 @@ static bool fetch(pull *p, const ckpt_hub_entry *e)
 	int lock = blob && lock_path ? ckpt_hub_lock(p->hub, lock_path, p->err) : -1;
 	bool ok = lock >= 0;
 	if (ok && !p->wish->force && ckpt_hub_has(blob, e->size)) { /* somebody else was faster */
-		p->hub->done += e->size;
+		ckpt_hub_count(p->hub, (int64_t)e->size);
 	} else if (ok) {
 		partial = ckpt_hub_path(p->err, "%s.ckpt.incomplete", blob);
 		job.partial = partial;
@@ -158,20 +160,41 @@ static bool fetch(pull *p, const ckpt_hub_entry *e)
 	return ok;
 }
 
+/* Keeps the repository's folder from being removed from, when there is one. */
+static bool hold(pull *p)
+{
+	bool busy = true, said = false;
+	while (p->held < 0 && busy) {
+		p->held = ckpt_hub_lock_folder(p->folder, false, &busy);
+		if (busy && !said) ckpt_hub_note(p->hub, "another process removes from '%s'; waiting for it", p->folder);
+		said = said || busy;
+		if (busy && !ckpt_hub_sleep(p->hub, 100, p->err)) return false;
+	}
+	return true;
+}
+
+/* Makes the snapshot's folder, first, since Python calls a repository without snapshots corrupt; and holds it. */
+static bool begin_snapshot(pull *p)
+{
+	char *snapshot = ckpt_hub_path(p->err, "%s/snapshots/%s", p->folder, p->out->commit);
+	bool ok = snapshot && ckpt_hub_make_folders(snapshot, true, p->err) && hold(p) &&
+	          ckpt_hub_make_folders(snapshot, true, p->err); /* again: until it was held it could go */
+	free(snapshot);
+	return ok;
+}
+
 static bool transfer(pull *p)
 {
 	size_t at = 0;
-	bool ok = ckpt_hub_make_folders(p->hub->cache, true, p->err) && ckpt_hub_tag(p->hub->cache, p->err) && check_space(p);
-	/* first, since Python calls a repository without snapshots corrupt */
-	char *snapshot = ok ? ckpt_hub_path(p->err, "%s/snapshots/%s", p->folder, p->out->commit) : NULL;
-	ok = snapshot && ckpt_hub_make_folders(snapshot, true, p->err);
-	free(snapshot);
+	bool ok = ckpt_hub_make_folders(p->hub->cache, true, p->err) && ckpt_hub_tag(p->hub->cache, p->err) &&
+	          ckpt_hub_check_case(p->hub, &p->listing, p->id->repo, p->hub->cache, p->err) && check_space(p) && begin_snapshot(p);
 	for (size_t i = 0; ok && i < p->listing.count; i++) {
 		const ckpt_hub_entry *e = &p->listing.entries[i];
 		if (!e->chosen) continue;
 		bool cached = p->out->items[at++].cached;
+		ckpt_hub_work_on(p->hub, e->path, e->size);
 		if (cached)
-			p->hub->done += e->size;
+			ckpt_hub_count(p->hub, (int64_t)e->size);
 		else
 			ok = fetch(p, e);
 		ok = ok && ckpt_hub_link(p->hub, p->folder, p->out->commit, e, !cached, p->err);
@@ -181,13 +204,16 @@ static bool transfer(pull *p)
 
 static bool transfer_local(pull *p)
 {
-	bool ok = ckpt_local_begin(p->local, p->err) && check_space(p);
+	char *books = ckpt_local_books(p->local, p->err);
+	bool ok = books && ckpt_local_begin(p->local, p->err) &&
+	          ckpt_hub_check_case(p->hub, &p->listing, p->id->repo, books, p->err) && check_space(p);
 	for (size_t i = 0; ok && i < p->listing.count; i++) {
 		const ckpt_hub_entry *e = &p->listing.entries[i];
-		if (e->chosen) ok = ckpt_local_fetch(p->hub, p->id->repo, p->local, p->out->commit, e, p->wish->force, p->err);
+		if (!e->chosen) continue;
+		ckpt_hub_work_on(p->hub, e->path, e->size);
+		ok = ckpt_local_fetch(p->hub, p->id->repo, p->local, p->out->commit, e, p->wish->force, p->err);
 	}
-	char *books = ok ? ckpt_local_books(p->local, p->err) : NULL;
-	ok = books && ckpt_hub_write_tree(books, p->out->commit, &p->listing, p->err);
+	ok = ok && ckpt_hub_write_tree(books, p->out->commit, &p->listing, p->err);
 	free(books);
 	return ok;
 }
@@ -206,13 +232,12 @@ static bool write_ref(pull *p)
 static void remember_absence(pull *p)
 {
 	if (p->hub->why != CKPT_HUB_ABSENT || !p->one || p->local) return;
-	char *path = ckpt_hub_path(NULL, "%s/.no_exist/%s/%s", p->folder, p->out->commit, p->one);
-	char *snapshot = ckpt_hub_path(NULL, "%s/snapshots/%s", p->folder, p->out->commit);
-	if (path && snapshot && ckpt_hub_make_folders(snapshot, true, NULL) && ckpt_hub_tag(p->hub->cache, NULL) &&
-	    ckpt_hub_write_small(path, "", NULL))
-		write_ref(p);
-	free(snapshot);
+	ckpt_error *err = p->err, none = {0};
+	p->err = &none; /* what is told is that the file is not there */
+	char *path = ckpt_hub_path(&none, "%s/.no_exist/%s/%s", p->folder, p->out->commit, p->one);
+	if (path && begin_snapshot(p) && ckpt_hub_tag(p->hub->cache, &none) && ckpt_hub_write_small(path, "", &none)) write_ref(p);
 	free(path);
+	p->err = err;
 }
 
 static bool from_hub(pull *p)
@@ -226,6 +251,7 @@ static bool from_hub(pull *p)
 		if (!p->wish->dry_run) remember_absence(p);
 		return false;
 	}
+	if (!p->local && !p->wish->dry_run && !hold(p)) return false;
 	if (!survey(p)) return false;
 	if (p->wish->dry_run) return set_path(p);
 	if (p->local) return transfer_local(p) && set_path(p);
@@ -281,7 +307,7 @@ static bool check_names(const ckpt_hub_wish *wish, ckpt_error *err)
 
 bool ckpt_hub_cached(ckpt_hub *hub, const ckpt_hub_id *id, const ckpt_hub_wish *wish, ckpt_hub_result *out)
 {
-	pull p = {.hub = hub, .id = id, .wish = wish, .out = out};
+	pull p = {.hub = hub, .id = id, .wish = wish, .out = out, .held = -1};
 	*out = (ckpt_hub_result){0};
 	p.revision = *id->revision ? id->revision : "main";
 	p.one = *id->file ? id->file : wish->file_count == 1 ? wish->files[0] : NULL;
@@ -302,11 +328,12 @@ static bool may_fall_back(const pull *p, const ckpt_error *why)
 bool ckpt_hub_pull(ckpt_hub *hub, const ckpt_hub_id *id, const ckpt_hub_wish *wish, ckpt_hub_result *out, ckpt_error *err)
 {
 	ckpt_error why = {0};
-	pull p = {.hub = hub, .id = id, .wish = wish, .out = out, .err = &why};
+	pull p = {.hub = hub, .id = id, .wish = wish, .out = out, .held = -1, .err = &why};
+	const ckpt_hub_state before = hub->state;
 	bool ok = false;
 	*out = (ckpt_hub_result){0};
 	hub->why = CKPT_HUB_FINE;
-	hub->done = hub->total = 0;
+	hub->state = (ckpt_hub_state){.moved = hub->state.moved};
 	p.revision = *id->revision ? id->revision : "main";
 	p.one = *id->file ? id->file : wish->file_count == 1 ? wish->files[0] : NULL;
 	p.local = wish->local_dir;
@@ -325,9 +352,13 @@ bool ckpt_hub_pull(ckpt_hub *hub, const ckpt_hub_id *id, const ckpt_hub_wish *wi
 		ok = true;
 	}
 done:
+	uint64_t moved = hub->state.moved;
+	hub->state = before;
+	hub->state.moved = moved;
 	if (!ok && err) *err = why;
 	if (!ok && hub->why == CKPT_HUB_FINE) hub->why = CKPT_HUB_OTHER;
 	ckpt_hub_listing_free(&p.listing);
+	if (p.held >= 0) close(p.held);
 	free(p.folder);
 	return ok;
 }

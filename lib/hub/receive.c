@@ -142,6 +142,9 @@ static bool begin(part *p, const ckpt_http_answer *a)
 {
 	receiving *r = p->r;
 	p->begun = true;
+	if (ckpt_hub_is_hash(a->commit) && strcmp(a->commit, r->d->commit) != 0)
+		return ckpt_hub_fail(r->d->hub, CKPT_HUB_CORRUPT, r->d->err, CKPT_E_FORMAT, "%s: the server answers with commit %s", r->d->what,
+		                     a->commit);
 	bool other = *r->stamp && *a->stamp && strcmp(r->stamp, a->stamp) != 0 && r->changes < CHANGES; /* then the hash decides */
 	if (other && (r->count > 1 || (p->at > 0 && a->status == 206))) return stop(r, true);
 	if (*a->stamp) memcpy(r->stamp, a->stamp, sizeof r->stamp);
@@ -163,7 +166,8 @@ static bool take(void *user, const ckpt_http_answer *a, const void *data, size_t
 		return corrupt(r, p->request.length && a->status == 206 ? "the server sends more than the range from byte %llu on that was asked for"
 		                                                        : "the server sends more than the %llu bytes of the file",
 		               p->request.length && a->status == 206 ? p->request.from : size_of(r));
-	r->d->hub->done += length;
+	ckpt_hub_count(r->d->hub, (int64_t)length);
+	r->d->hub->state.moved += length;
 	r->d->counted += length;
 	while (length) {
 		size_t n = BLOCK - p->filled < length ? BLOCK - p->filled : length;
@@ -291,10 +295,6 @@ static bool finished(receiving *r, ckpt_http_exchange *x)
 	while (p->x != x) p++;
 	drop(p);
 	if (!flush(p) || !advance(r)) return false;
-	const ckpt_http_answer *a = &p->answer;
-	if (ckpt_hub_is_hash(a->commit) && strcmp(a->commit, r->d->commit) != 0)
-		return ckpt_hub_fail(r->d->hub, CKPT_HUB_CORRUPT, r->d->err, CKPT_E_FORMAT, "%s: the server answers with commit %s", r->d->what,
-		                     a->commit);
 	if (p->at == p->end) return true;
 	if (p->at > p->request.from) {
 		p->attempt = 0;
@@ -314,11 +314,24 @@ static bool flush_all(receiving *r)
 	return advance(r);
 }
 
+/* Seconds until something is asked for again, when nothing else is under way. */
+static double waiting(const receiving *r)
+{
+	double least = 0, t = now();
+	for (size_t i = 0; i < r->count; i++) {
+		const part *p = &r->parts[i];
+		if (p->x) return 0;
+		if (p->at < p->end && p->again > t && (least == 0 || p->again - t < least)) least = p->again - t;
+	}
+	return least;
+}
+
 static bool run(receiving *r)
 {
 	ckpt_http_exchange *x;
 	while (prefix(r) < size_of(r)) {
 		if (!feed(r)) return false;
+		r->d->hub->state.wait = waiting(r);
 		if (ckpt_http_step(r->d->hub, 100, &x, r->d->err)) {
 			if (!(x ? finished(r, x) : flush_all(r))) return false;
 		} else if (!r->odd) {
@@ -338,6 +351,7 @@ bool ckpt_download_receive(ckpt_download *d)
 	for (size_t i = 0; i < PARTS; i++) r.parts[i].r = &r;
 	if (d->have < d->entry->size) assign(&r, &r.parts[0], d->have);
 	bool ok = run(&r);
+	d->hub->state.wait = 0;
 	ok = settle(&r) && ok;
 	for (size_t i = 0; i < PARTS; i++) free(r.parts[i].block);
 	free(r.direct);

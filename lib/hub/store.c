@@ -136,6 +136,13 @@ static bool read_snapshots(ckpt_store_repo *r, ckpt_error *err)
 	return ok;
 }
 
+/* NAME.8HEX.tmp: a ref on its way to its name, or left behind there. */
+static bool is_aside(const char *name)
+{
+	size_t n = strlen(name);
+	return n > 13 && !strcmp(name + n - 4, ".tmp") && name[n - 13] == '.' && strspn(name + n - 12, "0123456789abcdef") == 8;
+}
+
 /* Before the snapshots: which of them somebody can name. */
 static bool read_refs(ckpt_store_repo *r, ckpt_error *err)
 {
@@ -147,6 +154,7 @@ static bool read_refs(ckpt_store_repo *r, ckpt_error *err)
 	for (FTSENT *e; ok && tree && (e = fts_read(tree));) {
 		if (e->fts_info != FTS_F || e->fts_level < 1) continue;
 		const char *name = e->fts_path + strlen(path) + 1;
+		if (is_aside(name)) continue;
 		if (!ckpt_hub_read_ref(r->folder, name, commit)) {
 			/* what it names must not be taken for unused */
 			if (errno && errno != ENOENT) ok = ckpt_fail_errno(err, errno, "cannot read '%s'", e->fts_path);
@@ -279,19 +287,45 @@ uint64_t ckpt_store_prunable(const ckpt_store_repo *r)
 
 /* ---- verifying ---- */
 
-bool ckpt_store_check(const ckpt_store_repo *r, const ckpt_store_blob *b, bool *right, ckpt_error *err)
+void ckpt_store_begin_checks(ckpt_hub *hub, size_t count, uint64_t bytes)
+{
+	hub->state = (ckpt_hub_state){.count = count, .all = bytes};
+}
+
+bool ckpt_store_can_check(const ckpt_store_blob *b)
+{
+	return !b->partial && !b->missing && ckpt_hub_is_hash(b->name);
+}
+
+static bool hash_blob(ckpt_hub *hub, ckpt_digest *d, bool *right, ckpt_error *err)
+{
+	bool ok = d, done = false;
+	while (ok && !done) {
+		uint64_t at = 0;
+		done = ckpt_digest_wait(d, 100, &at);
+		if (done) at = hub->state.size;
+		hub->state.moved += at - hub->state.done;
+		ckpt_hub_count(hub, (int64_t)(at - hub->state.done));
+		ok = ckpt_hub_tick(hub, err);
+	}
+	if (ok) return ckpt_digest_finish(d, right, err);
+	ckpt_digest_cancel(d);
+	return false;
+}
+
+bool ckpt_store_check(ckpt_hub *hub, const ckpt_store_repo *r, const ckpt_store_blob *b, const char *file, bool *right, ckpt_error *err)
 {
 	struct stat st;
 	*right = false;
-	if (b->missing || !ckpt_hub_is_hash(b->name)) return true;
 	char *path = ckpt_hub_path(err, "%s/blobs/%s", r->folder, b->name);
 	int fd = path ? ckpt_hub_open(path, O_RDONLY | O_NONBLOCK, 0) : -1;
 	bool ok = fd >= 0 && fstat(fd, &st) == 0;
 	if (path && !ok) ckpt_fail_errno(err, errno, "cannot read '%s'", path);
 	if (ok) {
 		uint64_t size = (uint64_t)st.st_size;
-		ckpt_digest *d = ckpt_digest_start(fd, b->name, size, size, false, err);
-		ok = d && ckpt_digest_finish(d, right, err);
+		ckpt_hub_work_on(hub, file, size);
+		ok = hash_blob(hub, ckpt_digest_start(fd, b->name, size, size, false, err), right, err);
+		hub->state.file = NULL;
 	}
 	if (fd >= 0) close(fd);
 	free(path);
@@ -314,26 +348,50 @@ static bool remove_tree(const char *folder, ckpt_error *err)
 	return ok;
 }
 
-bool ckpt_store_remove(const ckpt_hub *hub, const ckpt_store_repo *r, ckpt_error *err)
+/* Whether a process holds the lock of some file of the repository, as Python does while it fetches it; when that cannot be known, one does. */
+static bool is_fetched(const char *locks)
+{
+	DIR *d = opendir(locks);
+	bool held = !d && errno != ENOENT;
+	for (struct dirent *e; d && !held && (e = readdir(d));) {
+		size_t n = strlen(e->d_name);
+		if (n < 5 || strcmp(e->d_name + n - 5, ".lock") != 0) continue;
+		int fd = openat(dirfd(d), e->d_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		held = fd >= 0 ? flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK : errno != ENOENT && errno != ELOOP;
+		if (fd >= 0) close(fd);
+	}
+	if (d) closedir(d);
+	return held;
+}
+
+/* The repository's folder, locked for one alone; -1 with *busy when somebody pulls into it, or when it is gone. */
+static int lock_alone(const ckpt_store_repo *r, const char *locks, bool *busy)
+{
+	int fd = ckpt_hub_lock_folder(r->folder, true, busy);
+	if (fd < 0 || !is_fetched(locks)) return fd;
+	close(fd);
+	*busy = true;
+	return -1;
+}
+
+bool ckpt_store_remove(const ckpt_hub *hub, const ckpt_store_repo *r, bool *busy, ckpt_error *err)
 {
 	char *locks = ckpt_hub_path(err, "%s/.locks%s", hub->cache, strrchr(r->folder, '/'));
-	bool ok = locks && remove_tree(r->folder, err) && remove_tree(locks, err);
+	int lock = locks ? lock_alone(r, locks, busy) : -1;
+	bool ok = locks && (*busy || (remove_tree(r->folder, err) && remove_tree(locks, err)));
+	if (lock >= 0) close(lock);
 	free(locks);
 	return ok;
 }
 
-/* Whether a process holds the lock of what this blob will be; when that cannot be known, it does. */
-static bool is_busy(const ckpt_hub *hub, const ckpt_store_repo *r, const char *blob)
+static bool remove_file(char *path, ckpt_error *err)
 {
-	char *path = ckpt_hub_path(NULL, "%s/.locks%s/%.*s.lock", hub->cache, strrchr(r->folder, '/'), (int)strcspn(blob, "."), blob);
-	int fd = path ? ckpt_hub_open(path, O_RDWR | O_NOFOLLOW, 0) : -1;
-	bool busy = fd >= 0 ? flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK : !path || errno != ENOENT;
-	if (fd >= 0) close(fd);
+	bool ok = path && (unlink(path) == 0 || errno == ENOENT || ckpt_fail_errno(err, errno, "cannot remove '%s'", path));
 	free(path);
-	return busy;
+	return ok;
 }
 
-bool ckpt_store_prune(const ckpt_hub *hub, const ckpt_store_repo *r, ckpt_error *err)
+static bool prune_now(const ckpt_store_repo *r, ckpt_error *err)
 {
 	static const char *const parts[] = {"snapshots", ".no_exist"};
 	bool ok = true;
@@ -343,18 +401,22 @@ bool ckpt_store_prune(const ckpt_hub *hub, const ckpt_store_repo *r, ckpt_error 
 		ok = path && remove_tree(path, err);
 		free(path);
 	}
-	for (size_t i = 0; ok && i < r->revision_count; i++) {
-		char *list = ckpt_hub_path(err, "%s/trees/%s.json", r->folder, r->revisions[i].commit);
-		ok = list && (r->revisions[i].named || unlink(list) == 0 || errno == ENOENT ||
-		              ckpt_fail_errno(err, errno, "cannot remove '%s'", list));
-		free(list);
-	}
-	for (size_t i = 0; ok && i < r->blob_count; i++) {
-		const ckpt_store_blob *b = &r->blobs[i];
-		if (b->needed || is_busy(hub, r, b->name)) continue;
-		char *path = ckpt_hub_path(err, "%s/blobs/%s", r->folder, b->name);
-		ok = path && (unlink(path) == 0 || errno == ENOENT || ckpt_fail_errno(err, errno, "cannot remove '%s'", path));
-		free(path);
-	}
+	for (size_t i = 0; ok && i < r->revision_count; i++)
+		ok = r->revisions[i].named || remove_file(ckpt_hub_path(err, "%s/trees/%s.json", r->folder, r->revisions[i].commit), err);
+	for (size_t i = 0; ok && i < r->blob_count; i++)
+		ok = r->blobs[i].needed || remove_file(ckpt_hub_path(err, "%s/blobs/%s", r->folder, r->blobs[i].name), err);
+	return ok;
+}
+
+bool ckpt_store_prune(const ckpt_hub *hub, const ckpt_store_repo *r, bool *busy, ckpt_error *err)
+{
+	const char *name = strrchr(r->folder, '/') + 1;
+	ckpt_store now = {0};
+	char *locks = ckpt_hub_path(err, "%s/.locks/%s", hub->cache, name);
+	int lock = locks ? lock_alone(r, locks, busy) : -1;
+	bool ok = locks && (*busy || (read_repo(hub, &now, name, err) && now.count == 1 && prune_now(&now.repos[0], err)));
+	ckpt_store_free(&now);
+	if (lock >= 0) close(lock);
+	free(locks);
 	return ok;
 }

@@ -46,10 +46,15 @@ uint64_t ckpt_store_bytes(const ckpt_store_repo *r); /* on the disk, what is sha
 uint64_t ckpt_store_freed(const ckpt_store_repo *r); /* by its removal */
 /* By pruning: partial downloads, blobs that no snapshot with a ref needs, and files of their own in such snapshots. */
 uint64_t ckpt_store_prunable(const ckpt_store_repo *r);
-/* Compares a blob with its name. */
-bool ckpt_store_check(const ckpt_store_repo *r, const ckpt_store_blob *b, bool *right, ckpt_error *err);
-/* Links are removed, never what they lead to; nothing outside the repository's folder and its locks is touched. */
-bool ckpt_store_remove(const ckpt_hub *hub, const ckpt_store_repo *r, ckpt_error *err);
-/* A partial download that a process is working on is left. */
-bool ckpt_store_prune(const ckpt_hub *hub, const ckpt_store_repo *r, ckpt_error *err);
+/* Tells the hub's progress how many blobs are to be compared, and their bytes. */
+void ckpt_store_begin_checks(ckpt_hub *hub, size_t count, uint64_t bytes);
+/* A blob that is named by the hash of its content and whole, as far as can be seen. */
+bool ckpt_store_can_check(const ckpt_store_blob *b);
+/* Compares such a blob with its name; file: what progress calls it. */
+bool ckpt_store_check(ckpt_hub *hub, const ckpt_store_repo *r, const ckpt_store_blob *b, const char *file, bool *right, ckpt_error *err);
+/* Links are removed, never what they lead to; nothing outside the repository's folder and its locks is touched. A repository that a
+ * process pulls into is left, with success and *busy. */
+bool ckpt_store_remove(const ckpt_hub *hub, const ckpt_store_repo *r, bool *busy, ckpt_error *err);
+/* Likewise; what is removed is what no snapshot with a ref needs now, whatever r says. */
+bool ckpt_store_prune(const ckpt_hub *hub, const ckpt_store_repo *r, bool *busy, ckpt_error *err);
 #endif

@@ -83,21 +83,19 @@ void hub_repo_note(void *outcome, const char *text)
 	snprintf(o->notes + n, sizeof o->notes - n, "%s\n", text);
 }
 
-static bool progress(void *user, uint64_t done, uint64_t total)
+static bool progress(void *user, const ckpt_hub_state *state)
 {
 	const watch *w = user;
-	(void)done, (void)total;
+	CU_ASSERT(state->done <= state->size && state->all_done <= state->all && state->number <= state->count);
 	return !w->stop || !*w->out->notes;
 }
 
-hub_outcome hub_repo_pull_with(const char *folder, hub_repo *r, const hub_fault *faults, bool stop, bool force)
+static hub_outcome pull(const char *folder, hub_repo *r, const hub_fault *faults, bool stop, const ckpt_hub_wish *wish, ckpt_hub_result *result)
 {
-	const ckpt_hub_wish wish = {.force = force};
 	const ckpt_hub_id id = {.repo = "org/m"};
 	hub_outcome out = {0};
 	const watch w = {&out, stop};
 	ckpt_error err = {0};
-	ckpt_hub_result result = {0};
 	pthread_mutex_lock(&r->lock);
 	r->faults = faults;
 	r->gets = 0;
@@ -107,13 +105,29 @@ hub_outcome hub_repo_pull_with(const char *folder, hub_repo *r, const hub_fault 
 	                                  .user = (void *)(uintptr_t)&w};
 	ckpt_hub *hub = ckpt_hub_new(&options, &err);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(hub);
-	out.ok = ckpt_hub_pull(hub, &id, &wish, &result, &err);
+	out.ok = ckpt_hub_pull(hub, &id, wish, result, &err);
 	out.why = ckpt_hub_why(hub);
 	out.code = err.code;
 	out.transferred = ckpt_hub_transferred(hub);
 	snprintf(out.text, sizeof out.text, "%s", err.text);
-	ckpt_hub_result_free(&result);
 	ckpt_hub_free(hub);
+	return out;
+}
+
+hub_outcome hub_repo_wish(const char *folder, hub_repo *r, const hub_fault *faults, const ckpt_hub_wish *wish, ckpt_hub_result *result)
+{
+	ckpt_hub_result own = {0};
+	hub_outcome out = pull(folder, r, faults, false, wish, result ? result : &own);
+	ckpt_hub_result_free(&own);
+	return out;
+}
+
+hub_outcome hub_repo_pull_with(const char *folder, hub_repo *r, const hub_fault *faults, bool stop, bool force)
+{
+	const ckpt_hub_wish wish = {.force = force};
+	ckpt_hub_result result = {0};
+	hub_outcome out = pull(folder, r, faults, stop, &wish, &result);
+	ckpt_hub_result_free(&result);
 	return out;
 }
 

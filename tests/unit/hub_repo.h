@@ -47,6 +47,8 @@ typedef struct hub_outcome {
 void hub_repo_note(void *outcome, const char *text);
 /* Pulls all of org/m into the cache `folder`, retrying after milliseconds. */
 hub_outcome hub_repo_pull(const char *folder, hub_repo *r, const hub_fault *faults);
+/* The same of what is wished for, with "org/m" at a revision; result may be NULL. */
+hub_outcome hub_repo_wish(const char *folder, hub_repo *r, const hub_fault *faults, const ckpt_hub_wish *wish, ckpt_hub_result *result);
 /* stop: at the first note, as when the user breaks it off. */
 hub_outcome hub_repo_pull_with(const char *folder, hub_repo *r, const hub_fault *faults, bool stop, bool force);
 
