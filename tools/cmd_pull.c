@@ -119,6 +119,7 @@ static int run(const ckpt_call *call, ckpt_error *err)
 	                            .exclude_count = o->exclude.count,
 	                            .local_dir = folder,
 	                            .force = o->force,
+	                            .whole = true,
 	                            .dry_run = o->dry_run};
 	ckpt_hub_id id;
 	ckpt_hub_result result = {0};

@@ -224,10 +224,12 @@ static bool look_config(ckpt_models *m, const ckpt_hub_id *id, const ckpt_hub_re
 static bool look_repo(ckpt_models *m, const ckpt_hub_id *id, const char *text, const char **out, ckpt_error *err)
 {
 	ckpt_hub_result r = {0}, cached = {0};
-	const ckpt_hub_wish all = {.dry_run = true}, any = {0};
+	const ckpt_hub_wish any = {0};
+	bool has = ckpt_hub_cached(m->hub, id, &any, &cached);
+	const ckpt_hub_wish all = {.dry_run = true, .hasty = has};
 	bool ok = ckpt_hub_pull(m->hub, id, &all, &r, err);
 	ckpt_hub_cause why = ckpt_hub_why(m->hub);
-	if (!ok && (why == CKPT_HUB_NETWORK || why == CKPT_HUB_REFUSED) && ckpt_hub_cached(m->hub, id, &any, &cached)) {
+	if (!ok && (why == CKPT_HUB_NETWORK || why == CKPT_HUB_REFUSED) && has) {
 		ckpt_remark(m->call, "%s; the cache has commit %s, which is used", err->text, cached.commit);
 		*err = (ckpt_error){0};
 		ok = keep_path(m, cached.path, out, err);

@@ -1,16 +1,19 @@
 /* http.c -- GETs over libcurl's multi interface: redirects by hand, the token for one origin, everything bounded */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include "inner.h"
 
-enum { HEADERS_MOST = 300000, URL_MOST = 16384, SLOWEST = 1024 };
+enum { HEADERS_MOST = 300000, URL_MOST = 16384, SLOWEST = 1024 /* bytes a second */ };
 
 /* One GET under way; it may run beside others. */
 struct ckpt_http_exchange {
 	ckpt_hub *hub;
+	ckpt_http_exchange *next; /* of hub->exchanges */
 	CURL *easy;
 	bool added; /* to hub->multi */
 	struct curl_slist *headers;
@@ -20,6 +23,8 @@ struct ckpt_http_exchange {
 	char *location; /* the whole of it: signed URLs are long */
 	int hops;
 	size_t header_bytes;
+	uint64_t came, marked; /* bytes so far, and at `since` */
+	double since;
 	char commit[72]; /* that some answer on the way named */
 	char trouble[CURL_ERROR_SIZE];
 	bool stopped; /* by the sink */
@@ -29,19 +34,31 @@ struct ckpt_http_exchange {
 
 typedef ckpt_http_exchange exchange;
 
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 /* ---- URLs ---- */
 
 static char *part_of(CURLU *url, CURLUPart part)
 {
 	char *text = NULL;
-	return curl_url_get(url, part, &text, part == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0) == CURLUE_OK ? text : NULL;
+	CURLUcode code = curl_url_get(url, part, &text, part == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0);
+	if (code == CURLUE_OUT_OF_MEMORY) errno = ENOMEM;
+	return code == CURLUE_OK ? text : NULL;
 }
 
+/* NULL when it is no URL, or with errno ENOMEM. */
 static CURLU *parse(const char *text)
 {
 	CURLU *url = curl_url();
-	if (url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK) return url;
+	CURLUcode code = url ? curl_url_set(url, CURLUPART_URL, text, 0) : CURLUE_OUT_OF_MEMORY;
+	if (code == CURLUE_OK) return url;
 	curl_url_cleanup(url);
+	errno = code == CURLUE_OUT_OF_MEMORY ? ENOMEM : EINVAL;
 	return NULL;
 }
 
@@ -53,13 +70,16 @@ static bool is_loopback(const char *host)
 
 bool ckpt_http_allowed(ckpt_hub *hub, const char *text, ckpt_error *err)
 {
+	errno = 0;
 	CURLU *url = strlen(text) < URL_MOST ? parse(text) : NULL;
 	char *scheme = url ? part_of(url, CURLUPART_SCHEME) : NULL, *host = url ? part_of(url, CURLUPART_HOST) : NULL;
 	char *user = url ? part_of(url, CURLUPART_USER) : NULL, *password = url ? part_of(url, CURLUPART_PASSWORD) : NULL;
 	bool secret = user || password;
 	bool fine = scheme && host && !secret &&
 	            (!strcasecmp(scheme, "https") || (!strcasecmp(scheme, "http") && is_loopback(host)));
-	if (!fine) /* what may be a password is not shown */
+	if (errno == ENOMEM)
+		fine = ckpt_fail_nomem(err);
+	else if (!fine) /* what may be a password is not shown */
 		ckpt_hub_fail(hub, CKPT_HUB_OTHER, err, CKPT_E_UNSUPPORTED,
 		              "%.200s is not fetched: only https is, without a user in it (and http from this machine itself)",
 		              secret ? "an address with a user in it" : text);
@@ -105,9 +125,12 @@ bool ckpt_http_may_follow(const char *from, const char *to)
 
 char *ckpt_http_resolve(const char *url, const char *location)
 {
+	errno = 0;
 	CURLU *u = parse(url);
 	char *out = NULL;
-	if (u && curl_url_set(u, CURLUPART_URL, location, 0) == CURLUE_OK) curl_url_get(u, CURLUPART_URL, &out, 0);
+	CURLUcode code = u ? curl_url_set(u, CURLUPART_URL, location, 0) : CURLUE_OK;
+	if (u && code == CURLUE_OK) code = curl_url_get(u, CURLUPART_URL, &out, 0);
+	if (code == CURLUE_OUT_OF_MEMORY) errno = ENOMEM;
 	curl_url_cleanup(u);
 	return out;
 }
@@ -188,9 +211,12 @@ void ckpt_http_read_header(ckpt_http_answer *a, char **location, const char *lin
 		if (slash && number(slash + 1, n - (size_t)(slash + 1 - v), &u)) a->total = u;
 	} else if (named(line, length, "Content-Encoding", &v, &n)) {
 		keep(a->encoding, sizeof a->encoding, v, n);
-	} else if (named(line, length, "ETag", &v, &n) || (!*a->stamp && named(line, length, "Last-Modified", &v, &n))) {
+	} else if (named(line, length, "ETag", &v, &n)) {
 		bool weak = n > 2 && strncmp(v, "W/", 2) == 0;
 		keep(a->stamp, sizeof a->stamp, v + 2 * weak, n - 2 * weak);
+		a->strong = !weak && n > 2 && n < sizeof a->stamp && v[0] == '"' && v[n - 1] == '"';
+	} else if (!*a->stamp && named(line, length, "Last-Modified", &v, &n)) {
+		keep(a->stamp, sizeof a->stamp, v, n);
 	} else if (named(line, length, "X-Repo-Commit", &v, &n)) {
 		keep(a->commit, sizeof a->commit, v, n);
 	} else if (named(line, length, "X-Error-Code", &v, &n)) {
@@ -215,6 +241,7 @@ static size_t take_header(char *line, size_t one, size_t count, void *user)
 	exchange *x = user;
 	size_t length = one * count;
 	x->header_bytes += length;
+	x->came += length;
 	x->flooded = x->header_bytes > HEADERS_MOST;
 	if (x->flooded) return 0;
 	ckpt_http_read_header(x->answer, &x->location, line, length);
@@ -228,6 +255,7 @@ static size_t take_body(char *data, size_t one, size_t count, void *user)
 	exchange *x = user;
 	size_t length = one * count;
 	long status = 0;
+	x->came += length;
 	curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
 	x->answer->status = status;
 	if (status != 200 && status != 206) {
@@ -263,8 +291,6 @@ static void prepare(exchange *x)
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, x->headers);
 	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, hub->connect);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)SLOWEST);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, hub->stall);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 512L * 1024);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, x);
@@ -313,8 +339,15 @@ static bool enter(exchange *x, ckpt_error *err)
 		ok = ok && add_header(&x->headers, bearer);
 		explicit_bzero(bearer, sizeof bearer);
 	}
+	if (x->request->if_range) {
+		char condition[200];
+		snprintf(condition, sizeof condition, "If-Range: %s", x->request->if_range);
+		ok = ok && add_header(&x->headers, condition);
+	}
 	if (!ok) return ckpt_fail_nomem(err);
 	prepare(x);
+	x->since = now();
+	x->marked = x->came;
 	x->added = curl_multi_add_handle(hub->multi, x->easy) == CURLM_OK;
 	return x->added || ckpt_fail(err, CKPT_E_UNSUPPORTED, "libcurl refuses a transfer");
 }
@@ -329,8 +362,10 @@ static bool follow(exchange *x, ckpt_error *err)
 {
 	ckpt_hub *hub = x->hub;
 	const char *asked = x->request->url;
+	errno = 0;
 	char *next = x->location && *x->location ? ckpt_http_resolve(x->url, x->location) : NULL;
 	bool ok = false;
+	if (!next && errno == ENOMEM) return ckpt_fail_nomem(err);
 	if (next && !ckpt_http_may_follow(x->url, next)) {
 		ckpt_hub_fail(hub, CKPT_HUB_OTHER, err, CKPT_E_UNSUPPORTED, "%.200s: a redirect to this machine is not followed", asked);
 	} else if (!next || x->hops == CKPT_HUB_HOPS) {
@@ -378,6 +413,9 @@ void ckpt_http_end(ckpt_http_exchange *x)
 {
 	if (!x) return;
 	leave(x);
+	exchange **at = &x->hub->exchanges;
+	while (*at && *at != x) at = &(*at)->next;
+	if (*at) *at = x->next;
 	if (x->easy) curl_easy_cleanup(x->easy);
 	free(x->location);
 	free(x->url);
@@ -388,6 +426,10 @@ ckpt_http_exchange *ckpt_http_begin(ckpt_hub *hub, const ckpt_http_request *requ
 {
 	exchange *x = calloc(1, sizeof *x);
 	if (x) *x = (exchange){.hub = hub, .request = request, .answer = answer, .easy = curl_easy_init(), .url = strdup(request->url)};
+	if (x) {
+		x->next = hub->exchanges;
+		hub->exchanges = x;
+	}
 	if (!x || !x->easy || !x->url)
 		ckpt_fail_nomem(err);
 	else if (enter(x, err))
@@ -416,6 +458,33 @@ static bool next_finished(ckpt_hub *hub, ckpt_http_exchange **done, ckpt_error *
 	return true;
 }
 
+/* Whether less than SLOWEST bytes a second have come for as long as is waited; connecting has a limit of its own. */
+static bool is_stalled(exchange *x)
+{
+	curl_off_t connected = 0;
+	double t = now();
+	curl_easy_getinfo(x->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+	if (connected == 0 || x->came - x->marked >= (uint64_t)SLOWEST * (uint64_t)x->hub->stall) {
+		x->since = t;
+		x->marked = x->came;
+	}
+	return t - x->since >= (double)x->hub->stall;
+}
+
+/* Breaks off one that has stalled, as if its connection had been cut. */
+static bool next_stalled(ckpt_hub *hub, ckpt_http_exchange **done, ckpt_error *err)
+{
+	for (exchange *x = hub->exchanges; x; x = x->next) {
+		bool complete = false;
+		if (!x->added || !is_stalled(x)) continue;
+		snprintf(x->trouble, sizeof x->trouble, "too slow: less than %d bytes a second came for %ld s", SLOWEST, hub->stall);
+		if (!finish_hop(x, CURLE_OPERATION_TIMEDOUT, &complete, err)) return false;
+		if (complete) *done = x;
+		break;
+	}
+	return true;
+}
+
 bool ckpt_http_step(ckpt_hub *hub, int ms, ckpt_http_exchange **done, ckpt_error *err)
 {
 	int running;
@@ -424,6 +493,7 @@ bool ckpt_http_step(ckpt_hub *hub, int ms, ckpt_http_exchange **done, ckpt_error
 	if (*done) return true;
 	if (curl_multi_perform(hub->multi, &running) != CURLM_OK) return ckpt_fail(err, CKPT_E_UNSUPPORTED, "libcurl fails");
 	if (!ckpt_hub_tick(hub, err) || !next_finished(hub, done, err)) return false;
+	if (!*done && !next_stalled(hub, done, err)) return false;
 	if (!*done) curl_multi_poll(hub->multi, NULL, 0, ms, NULL);
 	return true;
 }
@@ -512,7 +582,7 @@ bool ckpt_http_text(ckpt_hub *hub, const char *url, size_t most, ckpt_buffer *bo
 		*body = (ckpt_buffer){0};
 		if (!ckpt_http_get(hub, &request, answer, err)) return ckpt_error_prefix(err, "%s", what);
 		if (!answer->cut && answer->status == 200) return true;
-		if (!ckpt_http_may_retry(answer) || attempt + 1 == CKPT_HUB_TRIES) return ckpt_http_fail(hub, answer, what, err);
+		if (!ckpt_http_may_retry(answer) || hub->hasty || attempt + 1 == CKPT_HUB_TRIES) return ckpt_http_fail(hub, answer, what, err);
 		if (!ckpt_hub_wait(hub, ckpt_http_pause(hub, answer, attempt, what), err)) return false;
 	}
 }

@@ -68,6 +68,8 @@ typedef struct ckpt_hub_wish {
 	size_t include_count, exclude_count;
 	const char *local_dir; /* put the files there, as huggingface_hub's local_dir does, instead of into the cache; may be NULL */
 	bool force;   /* transfer again what is in the cache */
+	bool hasty;   /* the caller has something else to go on with: when the Hub cannot be asked, it is not tried again */
+	bool whole;   /* a snapshot of the cache that lacks wanted files will not do */
 	bool dry_run; /* only list */
 } ckpt_hub_wish;
 

@@ -15,7 +15,9 @@ struct ckpt_hub {
 	long stall, connect; /* seconds */
 	unsigned retry_ms;
 	ckpt_hub_options options;
+	bool hasty; /* what the cache has will do: no second try of what the Hub is asked */
 	CURLM *multi;
+	struct ckpt_http_exchange *exchanges; /* all that are under way */
 	CURL *easy;
 	pthread_mutex_t lock; /* of what several threads read: look.c */
 	ckpt_hub_cause why;
@@ -43,6 +45,7 @@ typedef struct ckpt_http_answer {
 	uint64_t length, from; /* Content-Length (UINT64_MAX: unknown); where a 206 begins (UINT64_MAX: not said) */
 	uint64_t total;        /* what a 206 says of the whole file's size; UINT64_MAX: nothing */
 	char stamp[160];       /* ETag without W/, else Last-Modified; "": neither */
+	bool strong;           /* it is an ETag, and the same one means the same bytes */
 	char commit[72], error_code[64], error_message[256], next[2048], encoding[32];
 	unsigned retry_after; /* seconds; 0: not said */
 	bool cut;  /* the transfer itself failed: a retry may help */
@@ -56,6 +59,7 @@ typedef struct ckpt_http_request {
 	const char *url;
 	uint64_t from;   /* Range: bytes=from-; 0: the whole */
 	uint64_t length; /* not 0: this many bytes from there */
+	const char *if_range; /* a strong ETag: the whole when it is of another file; NULL: none */
 	ckpt_http_sink sink;
 	void *user;
 } ckpt_http_request;

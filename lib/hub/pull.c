@@ -20,6 +20,7 @@ typedef struct pull {
 	const char *revision, *one; /* one: the single file that was named, or NULL */
 	const char *local; /* the folder in place of the cache, or NULL */
 	char *folder;
+	char lacking[1024]; /* a file that the cache should have */
 	int held; /* the folder, locked against removal; -1: not yet */
 	ckpt_hub_listing listing;
 	ckpt_error *err;
@@ -276,6 +277,27 @@ static bool from_local(pull *p)
 	return ok && set_path(p);
 }
 
+/* By the list of files, when an earlier pull left one: whether all that is wished for is there. */
+static bool is_whole(pull *p)
+{
+	const ckpt_hub_entry *lacking = NULL;
+	ckpt_hub *hub = p->hub;
+	void (*note)(void *, const char *) = hub->options.note;
+	ckpt_hub_cause why = hub->why;
+	if (p->one || p->wish->file_count) return true;
+	ckpt_hub_listing_free(&p->listing);
+	*p->lacking = '\0';
+	hub->options.note = NULL; /* it is a look, no more */
+	bool known = ckpt_hub_read_tree(p->folder, p->out->commit, &p->listing) && ckpt_hub_choose(hub, &p->listing, p->id, p->wish, NULL);
+	hub->options.note = note;
+	hub->why = why;
+	if (!known) return true;
+	for (size_t i = 0; !lacking && i < p->listing.count; i++)
+		if (p->listing.entries[i].chosen && !file_there(p, p->listing.entries[i].path)) lacking = &p->listing.entries[i];
+	if (lacking) snprintf(p->lacking, sizeof p->lacking, "%s", lacking->path);
+	return !lacking || !p->wish->whole;
+}
+
 /* The snapshot that the cache has of the revision, with every file that was named. */
 static bool from_cache(pull *p)
 {
@@ -290,7 +312,7 @@ static bool from_cache(pull *p)
 	free(path);
 	if (there && *p->id->file) there = file_there(p, p->id->file);
 	for (size_t i = 0; there && i < p->wish->file_count; i++) there = file_there(p, p->wish->files[i]);
-	return there && set_path(p);
+	return there && is_whole(p) && set_path(p);
 }
 
 static bool check_names(const ckpt_hub_wish *wish, ckpt_error *err)
@@ -312,8 +334,28 @@ bool ckpt_hub_cached(ckpt_hub *hub, const ckpt_hub_id *id, const ckpt_hub_wish *
 	p.revision = *id->revision ? id->revision : "main";
 	p.one = *id->file ? id->file : wish->file_count == 1 ? wish->files[0] : NULL;
 	p.folder = ckpt_hub_folder(hub, id->repo, NULL);
+	ckpt_hub_cause why = hub->why;
 	bool ok = p.folder && check_names(wish, NULL) && from_cache(&p);
+	hub->why = why;
+	ckpt_hub_listing_free(&p.listing);
 	free(p.folder);
+	return ok;
+}
+
+/* Whether there is something to fall back to; a look, no more. */
+static bool has_other(const pull *p)
+{
+	char commit[41];
+	ckpt_hub_result none = {0};
+	pull q = *p;
+	q.listing = (ckpt_hub_listing){0};
+	if (p->wish->hasty) return true;
+	if (p->wish->force || p->wish->dry_run) return false;
+	if (p->local) return ckpt_local_commit(p->local, commit);
+	q.out = &none;
+	bool ok = from_cache(&q);
+	ckpt_hub_listing_free(&q.listing);
+	ckpt_hub_result_free(&none);
 	return ok;
 }
 
@@ -340,18 +382,30 @@ bool ckpt_hub_pull(ckpt_hub *hub, const ckpt_hub_id *id, const ckpt_hub_wish *wi
 	p.folder = ckpt_hub_folder(hub, id->repo, &why);
 	if (!p.folder || !check_names(wish, &why)) goto done;
 	if (hub->offline) {
+		const char *file = p.one ? p.one : p.lacking;
 		ok = from_cache(&p) ||
 		     ckpt_hub_fail(hub, CKPT_HUB_OFFLINE, &why, CKPT_E_NOT_FOUND,
-		                   "%s%s%s at %s is not in %s%s, and HF_HUB_OFFLINE forbids to fetch it", id->repo, p.one ? ", " : "",
-		                   p.one ? p.one : "", p.revision, p.local ? "" : "the cache ", p.local ? p.local : hub->cache);
+		                   "%s%s%s at %s is not in %s%s, and HF_HUB_OFFLINE forbids to fetch it", id->repo, *file ? ", " : "",
+		                   file, p.revision, p.local ? "" : "the cache ", p.local ? p.local : hub->cache);
 		goto done;
 	}
+	hub->hasty = has_other(&p);
 	ok = from_hub(&p);
-	if (!ok && may_fall_back(&p, &why) && from_cache(&p)) {
-		ckpt_hub_note(hub, "%s; %s has commit %s, which is used", why.text, p.local ? p.local : "the cache", out->commit);
-		ok = true;
+	if (!ok && may_fall_back(&p, &why)) {
+		ckpt_hub_cause cause = hub->why;
+		ok = from_cache(&p);
+		hub->why = cause;
+		if (ok) ckpt_hub_note(hub, "%s; %s has commit %s, which is used", why.text, p.local ? p.local : "the cache", out->commit);
+		if (!ok && hub->hasty && !wish->hasty && cause == CKPT_HUB_NETWORK) { /* it was not enough: now with patience */
+			hub->hasty = false;
+			why = (ckpt_error){0};
+			ckpt_hub_listing_free(&p.listing);
+			ok = from_hub(&p);
+		}
 	}
+	hub->hasty = false;
 done:
+	if (ok && *p.lacking) ckpt_hub_note(hub, "%s: the snapshot in the cache is not whole, it lacks '%s'", id->repo, p.lacking);
 	uint64_t moved = hub->state.moved;
 	hub->state = before;
 	hub->state.moved = moved;

@@ -40,6 +40,7 @@ typedef struct receiving {
 	uint64_t noted;   /* d->have as d->ranges says it; UINT64_MAX: there is no such file */
 	char *direct;     /* where redirects have led */
 	char stamp[160];  /* of the file that comes */
+	bool strong;
 	double flushed, told;
 	bool alone;       /* no more ranges beside each other */
 	bool odd, changed; /* an answer that ends them: it is to go on alone, from 0 when the file is another one */
@@ -147,7 +148,10 @@ static bool begin(part *p, const ckpt_http_answer *a)
 		                     a->commit);
 	bool other = *r->stamp && *a->stamp && strcmp(r->stamp, a->stamp) != 0 && r->changes < CHANGES; /* then the hash decides */
 	if (other && (r->count > 1 || (p->at > 0 && a->status == 206))) return stop(r, true);
-	if (*a->stamp) memcpy(r->stamp, a->stamp, sizeof r->stamp);
+	if (*a->stamp) {
+		memcpy(r->stamp, a->stamp, sizeof r->stamp);
+		r->strong = a->strong;
+	}
 	if (a->status == 200) return begin_whole(p);
 	if (a->from != p->request.from) return corrupt(r, "the server sends another range than byte %llu on", p->request.from);
 	if (a->total != UINT64_MAX && a->total != size_of(r))
@@ -232,7 +236,8 @@ static bool ask(part *p)
 	receiving *r = p->r;
 	bool rest = r->count == 1 && p->end == size_of(r);
 	p->request = (ckpt_http_request){.url = r->direct && p->attempt == 0 && !p->renewed ? r->direct : r->d->url, .from = p->at,
-	                                 .length = rest ? 0 : p->end - p->at, .sink = take, .user = p};
+	                                 .length = rest ? 0 : p->end - p->at, .sink = take, .user = p,
+	                                 .if_range = r->strong && (p->at || !rest) ? r->stamp : NULL};
 	p->begun = false;
 	p->x = ckpt_http_begin(r->d->hub, &p->request, &p->answer, r->d->err);
 	return p->x;

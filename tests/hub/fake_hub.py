@@ -192,7 +192,8 @@ class FakeHub:
                     return self.start(302, 0, Location=self.path)
                 if fault == "file":
                     return self.start(302, 0, Location="file:///etc/passwd")
-                ignored = fault == "ignore" or not fake.ranges
+                stamp = '"' + git_sha1(data + fault.encode()) + '"'
+                ignored = fault == "ignore" or not fake.ranges or (fake.stamps and self.headers.get("If-Range", stamp) != stamp)
                 if ignored:
                     first, last = 0, len(data) - 1
                 body = data[first:last + 1]
@@ -207,7 +208,7 @@ class FakeHub:
                 if part:
                     more["Content_Range"] = f"bytes {first}-{last}/{len(data)}"
                 if fake.stamps:
-                    more["ETag"] = '"' + git_sha1(data + fault.encode()) + '"'
+                    more["ETag"] = stamp
                 self.start(206 if part else 200, len(body), **more)
                 try:
                     if fault == "cut":

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 #include "files.h"
 #include "hub_repo.h"
 #include "unit.h"
@@ -326,6 +327,100 @@ static void test_too_slow(void)
 	unsetenv("HF_HUB_DOWNLOAD_TIMEOUT");
 }
 
+static double seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double stalled_at;
+
+static void fast_then_stall(hub_repo *r, int client, uint64_t from)
+{
+	hub_repo_head(client, from, HUB_SIZE - from, "");
+	unit_server_put(client, r->data + from, HUB_SIZE - from - 1);
+	stalled_at = seconds();
+	unit_server_wait(client, 20000);
+	stalled_at = seconds() - stalled_at;
+}
+
+/* However fast it began, a stall is broken off after the time that is asked for, and not long after. */
+static void test_stall_time(void)
+{
+	static const hub_fault faults[] = {fast_then_stall, NULL};
+	hub_repo r;
+	setenv("HF_HUB_DOWNLOAD_TIMEOUT", "2", 1);
+	hub_repo_start(&r);
+	hub_outcome o = hub_repo_pull(unit_mkdir("faults-stall-time"), &r, faults);
+	hub_repo_stop(&r);
+	unsetenv("HF_HUB_DOWNLOAD_TIMEOUT");
+	CU_ASSERT(o.ok && r.gets == 2 && o.transferred == HUB_SIZE);
+	if (stalled_at < 1.9 || stalled_at > 3) printf("# broken off after %.2f s\n", stalled_at);
+	CU_ASSERT(stalled_at >= 1.9 && stalled_at <= 3);
+	CU_ASSERT_PTR_NOT_NULL(strstr(o.notes, "too slow: less than 1024 bytes a second came for 2 s; next try"));
+}
+
+/* ---- the Hub is away ---- */
+
+static hub_outcome pull_away(const char *folder, const char *endpoint, const ckpt_hub_wish *wish, double *took)
+{
+	const ckpt_hub_id id = {.repo = "org/m"};
+	hub_outcome out = {0};
+	ckpt_error err = {0};
+	ckpt_hub_result result = {0};
+	const ckpt_hub_options options = {.cache_dir = folder, .endpoint = endpoint, .token = "", .note = hub_repo_note, .note_user = &out, .retry_ms = 200};
+	ckpt_hub *hub = ckpt_hub_new(&options, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(hub);
+	*took = seconds();
+	out.ok = ckpt_hub_pull(hub, &id, wish, &result, &err);
+	*took = seconds() - *took;
+	out.why = ckpt_hub_why(hub);
+	snprintf(out.text, sizeof out.text, "%s", err.text);
+	ckpt_hub_result_free(&result);
+	ckpt_hub_free(hub);
+	return out;
+}
+
+static size_t count_of(const char *text, const char *what)
+{
+	size_t count = 0;
+	for (const char *at = text; (at = strstr(at, what)); at++) count++;
+	return count;
+}
+
+/* What the cache has is used at once, with one remark; without it the Hub is asked with patience. */
+static void test_away(void)
+{
+	static const char *const nowhere[] = {"http://127.0.0.1:1", "https://no-such-host.invalid"}, *const all[] = {"*"};
+	const ckpt_hub_wish usual = {0}, whole = {.whole = true, .include = all, .include_count = 1}, force = {.force = true};
+	const char *folder = unit_mkdir("faults-away");
+	double took;
+	hub_repo r;
+	hub_repo_start(&r);
+	CU_ASSERT_TRUE(hub_repo_pull(folder, &r, NULL).ok);
+	hub_repo_stop(&r);
+	for (size_t i = 0; i < 2; i++) {
+		hub_outcome o = pull_away(folder, nowhere[i], &usual, &took);
+		if (!o.ok || took > 2) printf("# %s: %.1f s, %s %s\n", nowhere[i], took, o.text, o.notes);
+		CU_ASSERT(o.ok && count_of(o.notes, "\n") == 1 && strstr(o.notes, "the cache has commit " HUB_COMMIT ", which is used"));
+		CU_ASSERT(i || took < 0.15); /* a name may take its time not to be found */
+		CU_ASSERT_TRUE(pull_away(folder, nowhere[i], &whole, &took).ok);
+	}
+	hub_outcome o = pull_away(folder, nowhere[0], &force, &took);
+	CU_ASSERT(!o.ok && o.why == CKPT_HUB_NETWORK && count_of(o.notes, "next try") == CKPT_HUB_TRIES - 1);
+	/* a snapshot that its list shows not to be whole: good enough for a look, not for a pull */
+	unlink(hub_repo_path(folder, "snapshots/" HUB_COMMIT "/model.safetensors"));
+	o = pull_away(folder, nowhere[0], &usual, &took);
+	CU_ASSERT(o.ok && strstr(o.notes, "the snapshot in the cache is not whole, it lacks 'model.safetensors'"));
+	o = pull_away(folder, nowhere[0], &whole, &took);
+	CU_ASSERT(!o.ok && o.why == CKPT_HUB_NETWORK && count_of(o.notes, "next try") == CKPT_HUB_TRIES - 1);
+	setenv("HF_HUB_OFFLINE", "1", 1);
+	o = pull_away(folder, nowhere[0], &whole, &took);
+	CU_ASSERT(!o.ok && o.why == CKPT_HUB_OFFLINE && strstr(o.text, "org/m, model.safetensors at main is not in the cache"));
+	unsetenv("HF_HUB_OFFLINE");
+}
+
 /* What came before a fault is not asked for again. */
 static void test_goes_on(void)
 {
@@ -336,6 +431,70 @@ static void test_goes_on(void)
 	CU_ASSERT(o.ok && r.gets == 4 && o.transferred == HUB_SIZE);
 	CU_ASSERT(!r.ranged[0] && r.from[1] == HUB_SIZE / 2 && r.from[2] == HUB_SIZE / 2 && r.from[3] == HUB_SIZE / 4 * 3);
 	hub_repo_stop(&r);
+}
+
+/* ---- of which file a range is ---- */
+
+static void cut_with(hub_repo *r, int client, uint64_t from, const char *header)
+{
+	hub_repo_head(client, from, HUB_SIZE - from, header);
+	unit_server_put(client, r->data + from, (HUB_SIZE - from) / 2);
+}
+
+static void cut_strong(hub_repo *r, int client, uint64_t from)
+{
+	cut_with(r, client, from, "ETag: \"one\"\r\n");
+}
+
+static void cut_weak(hub_repo *r, int client, uint64_t from)
+{
+	cut_with(r, client, from, "ETag: W/\"one\"\r\n");
+}
+
+static void cut_dated(hub_repo *r, int client, uint64_t from)
+{
+	cut_with(r, client, from, "Last-Modified: Sun, 29 Nov 2026 17:00:00 GMT\r\n");
+}
+
+static void whole_of_another(hub_repo *r, int client, uint64_t from)
+{
+	(void)from;
+	hub_repo_head(client, 0, HUB_SIZE, "ETag: \"two\"\r\n");
+	unit_server_put(client, r->data, HUB_SIZE);
+}
+
+/* What goes on behind a strong ETag asks for the whole when the file is another one by now. */
+static void test_if_range(void)
+{
+	static const struct {
+		hub_fault faults[4];
+		int gets, conditions;
+		uint64_t transferred;
+	} rows[] = {
+		{{cut_strong}, 2, 1, HUB_SIZE},
+		{{cut_strong, cut_strong}, 3, 2, HUB_SIZE},
+		{{cut_strong, whole_of_another}, 2, 1, HUB_SIZE / 2 + HUB_SIZE},
+		{{cut_strong, cut_weak}, 3, 1, HUB_SIZE},
+		{{cut_weak}, 2, 0, HUB_SIZE},
+		{{cut_dated}, 2, 0, HUB_SIZE},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		hub_repo r;
+		int conditions = 0;
+		char name[32];
+		hub_repo_start(&r);
+		snprintf(name, sizeof name, "faults-range%zu", i);
+		hub_outcome o = hub_repo_pull(unit_mkdir(name), &r, rows[i].faults);
+		hub_repo_stop(&r);
+		for (const char *at = r.http.log; (at = strstr(at, "If-Range: ")); at++) {
+			conditions++;
+			CU_ASSERT(strncmp(at, "If-Range: \"one\"\r\n", 17) == 0);
+		}
+		if (!o.ok || r.gets != rows[i].gets || conditions != rows[i].conditions || o.transferred != rows[i].transferred)
+			printf("# row %zu: %d requests, %d conditions, %llu bytes, %s %s\n", i, r.gets, conditions, (unsigned long long)o.transferred, o.text,
+			       o.notes);
+		CU_ASSERT(o.ok && r.gets == rows[i].gets && conditions == rows[i].conditions && o.transferred == rows[i].transferred);
+	}
 }
 
 /* ---- waits ---- */
@@ -506,7 +665,10 @@ static const unit_case cases[] = {
 	{"faults that are overcome", test_overcome},
 	{"faults that are not leave nothing under a final name", test_refused},
 	{"stalls and slow drips", test_too_slow},
+	{"a stall is broken off in time", test_stall_time},
+	{"the Hub is away", test_away},
 	{"what came is not asked for again", test_goes_on},
+	{"ranges of the same file", test_if_range},
 	{"waits are bounded and said", test_waits},
 	{"lists without end or elsewhere", test_lists},
 	{"the token stays with its origin", test_token},
