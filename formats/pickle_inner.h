@@ -16,6 +16,7 @@ typedef struct pickle_event {
 typedef struct pickle_machine {
 	const uint8_t *data;
 	size_t length;
+	size_t there; /* of length: may be read */
 	size_t at;        /* of the opcode under way */
 	size_t next;      /* of the byte to be read next */
 	size_t frame_end; /* 0: no frame is open */

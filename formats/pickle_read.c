@@ -56,6 +56,11 @@ static bool leave_frame(pickle_machine *m, uint64_t n)
 	return true;
 }
 
+static bool ensure(pickle_machine *m, size_t end)
+{
+	return end <= m->there || m->options->ensure(m->options->bytes_of, end, &m->there, m->err);
+}
+
 const uint8_t *ckpt_pickle_take(pickle_machine *m, uint64_t n)
 {
 	size_t left = m->length - m->next;
@@ -66,6 +71,7 @@ const uint8_t *ckpt_pickle_take(pickle_machine *m, uint64_t n)
 		return NULL;
 	}
 	if (m->frame_end && n > m->frame_end - m->next && !leave_frame(m, n)) return NULL;
+	if (!ensure(m, m->next + (size_t)n)) return NULL;
 	const uint8_t *p = m->data + m->next;
 	m->next += (size_t)n;
 	return p;
@@ -74,7 +80,13 @@ const uint8_t *ckpt_pickle_take(pickle_machine *m, uint64_t n)
 bool ckpt_pickle_line(pickle_machine *m, const char **line, size_t *length)
 {
 	const uint8_t *start = m->data + m->next;
-	const uint8_t *end = memchr(start, '\n', m->length - m->next);
+	const uint8_t *end = NULL;
+	for (size_t from = m->next; !end && from < m->length;) {
+		if (!ensure(m, from + 1)) return false;
+		size_t until = m->there < m->length ? m->there : m->length;
+		end = memchr(m->data + from, '\n', until - from);
+		from = until;
+	}
 	m->ran_out = !end;
 	if (!end)
 		return ckpt_pickle_fail(
@@ -433,7 +445,7 @@ bool ckpt_pickle_read(const uint8_t *data, size_t length, const ckpt_pickle_opti
 	ckpt_error reason = {0};
 	uint64_t most = options->limits.pickle_bytes;
 	pickle_machine m = {
-		.data = data, .length = length, .options = options, .arena = options->arena, .err = &reason};
+		.data = data, .length = length, .there = options->ensure ? 0 : length, .options = options, .arena = options->arena, .err = &reason};
 	bool cut = length > most;
 	if (cut) m.length = (size_t)most;
 	bool ok = run(&m) && m.faults == 0;

@@ -47,6 +47,9 @@ typedef struct ckpt_pickle_options {
 	 * events. */
 	void (*record_event)(void *user, const ckpt_pickle_event *event);
 	void *user;
+	/* Makes the first `end` bytes be there, or more, and says how many are; false: they cannot be had. NULL: all are there. */
+	bool (*ensure)(void *bytes_of, size_t end, size_t *there, ckpt_error *err);
+	void *bytes_of;
 	bool *ran_out; /* set to whether it failed because the bytes came to an end; NULL: not asked */
 } ckpt_pickle_options;
 

@@ -2,6 +2,26 @@
 #include "torch_stream.h"
 #include "../lib/error.h"
 
+enum { FIRST = 64 << 10, STEP_MOST = 8 << 20 };
+
+/* A pickle that is run while it comes: nobody knows where it ends. */
+typedef struct coming {
+	ckpt_file *file;
+	uint64_t from;
+	size_t length, there;
+} coming;
+
+static bool ensure(void *user, size_t end, size_t *there, ckpt_error *err)
+{
+	coming *c = user;
+	size_t step = c->there < FIRST ? FIRST : c->there < STEP_MOST ? c->there : STEP_MOST;
+	if (end < c->there + step) end = c->there + step;
+	if (end > c->length) end = c->length;
+	if (!ckpt_file_fetch(c->file, c->from + c->there, end - c->there, c->from + end, err)) return false;
+	*there = c->there = end;
+	return true;
+}
+
 bool ckpt_torch_stream(ckpt_file *f, uint64_t *offset, uint64_t end, ckpt_pickle_options options,
                        ckpt_pickle_result *out, ckpt_error *err)
 {
@@ -12,8 +32,13 @@ bool ckpt_torch_stream(ckpt_file *f, uint64_t *offset, uint64_t end, ckpt_pickle
 		return ckpt_fail(err, CKPT_E_FORMAT,
 		                 "the file is truncated: it ends at %llu, where the pickle '%s' should start",
 		                 (unsigned long long)end, options.record);
-	ckpt_mapping *m = ckpt_mapping_new(f, *offset, length, err);
+	ckpt_mapping *m = ckpt_mapping_later(f, *offset, length, err);
 	if (!m) return false;
+	coming c = {.file = f, .from = *offset, .length = (size_t)length};
+	if (ckpt_file_is_remote(f)) {
+		options.ensure = ensure;
+		options.bytes_of = &c;
+	}
 	options.base = *offset;
 	bool ok = ckpt_pickle_read(ckpt_mapping_data(m), (size_t)length, &options, out, err);
 	/* of a file that shrank meanwhile, any other error means nothing */

@@ -50,6 +50,8 @@ bool ckpt_file_write_whole(int fd, const void *data, size_t size);
  * ckpt_mapping_check fails: no SIGBUS reaches the process. Every user calls check after its last access. */
 typedef struct ckpt_mapping ckpt_mapping;
 ckpt_mapping *ckpt_mapping_new(ckpt_file *f, uint64_t offset, uint64_t length, ckpt_error *err);
+/* The same of a remote file of which nothing is there yet: whoever reads it calls ckpt_file_fetch first. */
+ckpt_mapping *ckpt_mapping_later(ckpt_file *f, uint64_t offset, uint64_t length, ckpt_error *err);
 const void *ckpt_mapping_data(const ckpt_mapping *m);
 bool ckpt_mapping_check(const ckpt_mapping *m, ckpt_error *err);
 /* Gives the memory of pages read so far back to the system; they are read again when they are needed. */

@@ -85,7 +85,7 @@ static bool claim(ckpt_mapping *m, ckpt_error *err)
 	return ok ? true : ckpt_fail(err, CKPT_E_LIMIT, "more than %d files are mapped at once", SLOTS);
 }
 
-ckpt_mapping *ckpt_mapping_new(ckpt_file *f, uint64_t offset, uint64_t length, ckpt_error *err)
+ckpt_mapping *ckpt_mapping_later(ckpt_file *f, uint64_t offset, uint64_t length, ckpt_error *err)
 {
 	uint64_t end;
 	if (!ckpt_add_u64(offset, length, &end) || end > ckpt_file_size(f) || length > SIZE_MAX / 2) {
@@ -94,13 +94,6 @@ ckpt_mapping *ckpt_mapping_new(ckpt_file *f, uint64_t offset, uint64_t length, c
 			  (unsigned long long)ckpt_file_size(f));
 		return NULL;
 	}
-	if (ckpt_file_is_remote(f) && length > REMOTE_MOST) {
-		ckpt_fail(err, CKPT_E_UNSUPPORTED,
-			  "%s cannot be looked at from afar: %llu bytes of it would have to come first, more than %d; fetch it "
-			  "with ckpt pull", ckpt_file_path(f), (unsigned long long)length, REMOTE_MOST);
-		return NULL;
-	}
-	if (!ckpt_file_fetch(f, offset, length, end, err)) return NULL;
 	ckpt_mapping *m = calloc(1, sizeof *m);
 	if (!m) {
 		ckpt_fail_nomem(err);
@@ -126,6 +119,20 @@ ckpt_mapping *ckpt_mapping_new(ckpt_file *f, uint64_t offset, uint64_t length, c
 	}
 	m->file = ckpt_file_ref(f);
 	return m;
+}
+
+ckpt_mapping *ckpt_mapping_new(ckpt_file *f, uint64_t offset, uint64_t length, ckpt_error *err)
+{
+	if (ckpt_file_is_remote(f) && length > REMOTE_MOST) {
+		ckpt_fail(err, CKPT_E_UNSUPPORTED,
+			  "%s cannot be looked at from afar: %llu bytes of it would have to come first, more than %d; fetch it "
+			  "with ckpt pull", ckpt_file_path(f), (unsigned long long)length, REMOTE_MOST);
+		return NULL;
+	}
+	ckpt_mapping *m = ckpt_mapping_later(f, offset, length, err);
+	if (m && ckpt_file_fetch(f, offset, length, offset + length, err)) return m;
+	ckpt_mapping_free(m);
+	return NULL;
 }
 
 const void *ckpt_mapping_data(const ckpt_mapping *m) { return m->base ? (const char *)m->base + m->skip : ""; }

@@ -115,6 +115,38 @@ class Ranges(HubCase):
                 self.check(got["path"])
                 self.assertLessEqual(got["bytes_transferred"], len(BIG) - 16 * MIB)
 
+    def test_killed_at_random_moments(self):
+        """Again and again, while ranges come beside each other; what was noted is not fetched again, and no final name is wrong."""
+        seed = random.randrange(1 << 30)
+        moments = random.Random(seed)
+        spared = 0
+        for n in range(5):
+            self.clear(*["drip"] * 99)
+            for kill in range(1 + n % 3):
+                with self.subTest(seed=seed, round=n, kill=kill):
+                    p = subprocess.Popen([CKPT, "pull", "org/model"], env=self.env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                    time.sleep(0.2 + moments.random() * 3)
+                    p.kill()
+                    p.wait()
+                    names = self.left()
+                    self.assertTrue(all(m.endswith(".incomplete") for m in names) or names == [hashlib.sha256(BIG).hexdigest()], names)
+                    self.assertFalse(os.path.exists(os.path.join(self.repo(), "refs", "main")) and len(names) > 1)
+            there = self.noted()
+            self.fake.fault.clear()
+            got = self.pull("org/model", NAME)
+            self.check(got["path"])
+            self.assertEqual(got["bytes_transferred"], len(BIG) - there)
+            spared += there
+        self.assertGreater(spared, 0)
+
+    def noted(self):
+        """Bytes that lie without a hole in the partial file, as the note beside it says, or as it is long."""
+        names = {n.split(".", 1)[1]: os.path.join(self.repo(), "blobs", n) for n in self.left() if "." in n}
+        if "ckpt.ranges.incomplete" in names:
+            with open(names["ckpt.ranges.incomplete"]) as f:
+                return int(f.read())
+        return os.path.getsize(names["ckpt.incomplete"]) if names else len(BIG) * bool(self.left())
+
     def test_a_lost_note_costs_only_time(self):
         self.clear("", *["drip"] * 20)
         p = subprocess.Popen([CKPT, "pull", "org/model"], env=self.env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
