@@ -70,7 +70,7 @@ uint64_t ckpt_hub_partial(const char *partial, uint64_t size)
 	free(ranges);
 	if (!noted) return have;
 	uint64_t before = strtoull(text, &end, 10);
-	return end == text + 20 && before < have ? before : 0;
+	return end == text + 20 && before <= have ? before : 0;
 }
 
 /* Opens the partial file and takes over what an earlier try left. */

@@ -15,7 +15,7 @@ from peers import CKPT
 class Look(unittest.TestCase):
     """ckpt inspect and cat from afar, and names of models where paths are accepted."""
 
-    hub, env, ckpt, python = test_hub.Hub.hub, test_hub.Hub.env, test_hub.Hub.ckpt, test_hub.Hub.python
+    hub, env, ckpt, python, stall = (getattr(test_hub.Hub, n) for n in ("hub", "env", "ckpt", "python", "stall"))
 
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="ckpt-look-")
