@@ -39,7 +39,9 @@ static bool compare_tokenizers(const ckpt_verify *v, const ckpt_texts *texts, ck
 	ckpt_error why = {0};
 	ckpt_texts other = {0};
 	ckpt_buffer what = {0};
-	if (ckpt_texts_open(&other, v->options->against, &why) && find_difference(texts, &other, &what, &why))
+	bool opened = ckpt_texts_open(&other, v->options->against, &why);
+	if (!opened && why.code != CKPT_E_NOT_FOUND) ckpt_remark(v->call, "%s", why.text);
+	if (opened && find_difference(texts, &other, &what, &why))
 		ckpt_remark(v->call, "the tokenizers of %s and %s differ: %s; both models get the ids of the first", v->path, v->options->against,
 		            what.data ? what.data : "");
 	bool ok = ckpt_buffer_ok(&what, err);

@@ -13,7 +13,9 @@ ckpt verify m --text 'hello' --against n | tail -n 1
 words >n/vocab.txt && echo '{"do_lower_case": false}' >n/tokenizer_config.json
 ckpt verify m --text 'Cool' --text 'Nice' --against n | tail -n 1
 ckpt verify m --text 'hello' --against n | tail -n 1
-rm n/vocab.txt
+echo '[' >n/tokenizer.json
+ckpt verify m --text 'hello' --against n | tail -n 1
+rm n/vocab.txt n/tokenizer.json
 ckpt verify m --text 'hello' --against n | tail -n 1
 code ckpt verify n --text 'hello'
 code ckpt verify m --text 'hello hello hello hello hello hello hello hello hello'
