@@ -213,7 +213,7 @@ static int verify(cache_run *c)
 	}
 	ckpt_bars_end(c->bars);
 	if (c->o->json && !end_json(c)) return CKPT_EXIT_BY_ERROR;
-	if (!c->o->json && !c->call->quiet) printf("%zu blobs have the hash that they are called by, %zu files are wrong\n", good, bad);
+	if (!c->o->json && !c->call->quiet) printf("%zu blob%s right, %zu file%s wrong\n", good, good == 1 ? " is" : "s are", bad, bad == 1 ? " is" : "s are");
 	if (alone) ckpt_remark(c->call, "%zu files are no links to blobs, and no hash of them is known", alone);
 	return bad ? CKPT_EXIT_NEGATIVE : CKPT_EXIT_OK;
 }

@@ -533,9 +533,9 @@ bool ckpt_http_fail(ckpt_hub *hub, const ckpt_http_answer *a, const char *what, 
 	const char *token = *hub->token ? "the token that was given may not read it" : "no token was given (--token, HF_TOKEN)";
 	if (a->cut) return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_IO, "%s: %s", what, a->trouble);
 	if (!strcmp(a->error_code, "GatedRepo"))
-		return ckpt_hub_fail(hub, CKPT_HUB_REFUSED, err, CKPT_E_IO,
-		                     "%s: access is gated: ask for it on its page at %s, then use the token of that account", what,
-		                     hub->endpoint);
+		return ckpt_hub_fail(hub, CKPT_HUB_REFUSED, err, CKPT_E_IO, "%s: access is gated: ask for it at %s/%.*s, %s", what, hub->endpoint,
+		                     (int)strcspn(what, "@, "), what,
+		                     *hub->token ? "with the account whose token is given here" : "then give the token of that account (--token, HF_TOKEN)");
 	if (!strcmp(a->error_code, "RevisionNotFound"))
 		return ckpt_hub_fail(hub, CKPT_HUB_ABSENT, err, CKPT_E_NOT_FOUND, "%s: the repository has no such revision", what);
 	if (!strcmp(a->error_code, "EntryNotFound"))

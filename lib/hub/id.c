@@ -121,7 +121,7 @@ bool ckpt_hub_parse(const char *text, const char *endpoint, ckpt_hub_id *out, ck
 		return ckpt_fail(err, CKPT_E_USAGE, "%.300s is not on the Hub at %s", text, endpoint);
 	rest += named ? 5 : url ? base + 1 : 0;
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		if ((named || url) && strncmp(rest, others[i], strlen(others[i])) == 0)
+		if (strncmp(rest, others[i], strlen(others[i])) == 0 && (named || url || strchr(rest + strlen(others[i]), '/')))
 			return ckpt_fail(err, CKPT_E_UNSUPPORTED, "%.300s is no model, and ckpt pulls models alone", text);
 	if ((named || url) && strncmp(rest, "models/", 7) == 0) rest += 7;
 	ok = url ? parse_url(rest, &id) : parse_name(rest, named, &id);

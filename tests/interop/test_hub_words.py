@@ -33,8 +33,8 @@ class Words(HubCase):
 
     def test_gated(self):
         self.fake.token = "hf_right"
-        self.fails(5, "org/model", says=["org/model", "gated", "ask for it on its page at " + self.fake.hub])
-        self.fails(5, "org/model", says=["gated"], HF_TOKEN="hf_wrong")
+        self.fails(5, "org/model", says=["org/model", "gated", f"ask for it at {self.fake.hub}/org/model, then give the token"])
+        self.fails(5, "org/model@main", says=["gated", f"at {self.fake.hub}/org/model, with the account whose token is given"], HF_TOKEN="hf_wrong")
         self.pull("org/model", HF_TOKEN="hf_right")
 
     def test_private(self):

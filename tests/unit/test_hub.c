@@ -36,6 +36,7 @@ static void test_names(void)
 		{"https://h.co.evil.org/org/name", NULL, "", ""},
 		{"https://other/org/name", NULL, "", ""},
 		{"hf://datasets/org/name", NULL, "", ""},
+		{"datasets/org/name", NULL, "", ""},
 		{"a/b/c", NULL, "", ""},
 		{"", NULL, "", ""},
 		{"..", NULL, "", ""},
@@ -62,6 +63,15 @@ static void test_names(void)
 		CU_ASSERT_STRING_EQUAL(id.revision, rows[i].revision);
 		CU_ASSERT_STRING_EQUAL(id.file, rows[i].file);
 	}
+}
+
+static void test_other_kinds(void)
+{
+	ckpt_hub_id id;
+	ckpt_error err = {0};
+	CU_ASSERT_FALSE(ckpt_hub_parse("spaces/org/name", "https://h.co", &id, &err));
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "is no model"));
+	CU_ASSERT_TRUE(ckpt_hub_parse("datasets/name", "https://h.co", &id, &err)); /* somebody may be called so */
 }
 
 static void test_origins(void)
@@ -305,6 +315,7 @@ static void test_token(void)
 
 static const unit_case cases[] = {
 	{"names of repositories", test_names},
+	{"names of data sets and spaces", test_other_kinds},
 	{"allowed addresses and origins", test_origins},
 	{"lists of files", test_lists},
 	{"pull, again, and without the server", test_pull},
