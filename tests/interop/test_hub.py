@@ -225,10 +225,14 @@ class Hub(HubCase):
         self.assertIn("the cache has commit", run.stderr)
 
     def test_killed_then_resumed(self):
-        for delay in (0.3, 0.7, 1.1):
+        for delay in (0, 0.4, 0.8):
             shutil.rmtree(self.repo(), True)
             self.fake.fault["model.safetensors"] = ["drip"]
             p = subprocess.Popen([CKPT, "pull", "org/model"], env=self.env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            partial = os.path.join(self.repo(), "blobs", hashlib.sha256(WEIGHTS).hexdigest() + ".ckpt.incomplete")
+            while not (os.path.exists(partial) and os.path.getsize(partial)):
+                self.assertIsNone(p.poll())
+                time.sleep(0.01)
             time.sleep(delay)
             p.send_signal(signal.SIGKILL)
             p.wait()
