@@ -185,7 +185,7 @@ bool ckpt_encode(ckpt_encoder *e, const char *text, size_t length, const char *p
 	ckpt_encode_options o = options ? *options : (ckpt_encode_options){0};
 	ckpt_encoding_begin(out, e->t);
 	if (!encode_text(e, text, length, 0, e->part, err)) return false;
-	if (pair && !encode_text(e, pair, pair_length, 1, e->part + 1, err)) return false;
+	if (pair && !encode_text(e, pair, pair_length, 1, e->part + 1, err)) return ckpt_error_prefix(err, "the second of the pair");
 	if (o.max_length && !ckpt_encoding_truncate(e->t, e->part, pair != NULL, &o, err)) return false;
 	if (e->t->trim) {
 		ckpt_encoding_trim(e->part, e->t->trim_prefix);

@@ -68,26 +68,33 @@ void ckpt_encoding_begin(ckpt_encoding *out, const ckpt_tokenizer *t)
 	out->tokenizer = t;
 }
 
-/* Longest first: the longer text loses what is too much, then both. */
+/* Leaves the first count tokens, or the last. */
+static void cut(ckpt_encoding *e, size_t count, bool left)
+{
+	if (count >= e->count) return;
+	if (left) memmove(e->items, e->items + (e->count - count), count * sizeof *e->items);
+	e->count = count;
+}
+
 bool ckpt_encoding_truncate(const ckpt_tokenizer *t, ckpt_encoding parts[2], bool pair, const ckpt_encode_options *o, ckpt_error *err)
 {
 	size_t around = o->no_special ? 0 : ckpt_post_count(t, pair);
 	if (o->max_length < around)
 		return ckpt_fail(err, CKPT_E_USAGE, "the length %llu has no room for the %zu special tokens", (unsigned long long)o->max_length, around);
-	size_t room = (size_t)(o->max_length - around), *a = &parts[0].count, *b = &parts[1].count;
+	size_t room = (size_t)(o->max_length - around), a = parts[0].count, b = parts[1].count;
 	if (!pair) {
-		if (*a > room) *a = room;
+		cut(parts, room, t->cut_left);
 		return true;
 	}
-	if (*a <= room && *b <= room - *a) return true;
-	size_t *shorter = *a > *b ? b : a, *longer = *a > *b ? a : b;
-	size_t n1 = *shorter, n2 = n1 > room ? n1 : n1 > room - n1 ? n1 : room - n1;
+	if (a <= room && b <= room - a) return true;
+	ckpt_encoding *shorter = a > b ? parts + 1 : parts, *longer = a > b ? parts : parts + 1;
+	size_t n1 = shorter->count, n2 = n1 > room ? n1 : n1 > room - n1 ? n1 : room - n1;
 	if (n1 > room || n2 > room - n1) {
 		n1 = room / 2;
 		n2 = n1 + room % 2;
 	}
-	if (*shorter > n1) *shorter = n1;
-	if (*longer > n2) *longer = n2;
+	cut(shorter, n1, t->cut_left);
+	cut(longer, n2, t->cut_left);
 	return true;
 }
 

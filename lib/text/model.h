@@ -4,6 +4,7 @@
 #include "../arena.h"
 #include "../json.h"
 #include "trie.h"
+#include "word.h"
 
 typedef enum ckpt_model_kind { CKPT_WORDPIECE, CKPT_BPE, CKPT_UNIGRAM, CKPT_WORDLEVEL } ckpt_model_kind;
 
@@ -23,20 +24,6 @@ typedef struct ckpt_text_model {
 	struct ckpt_merge *merges; /* BPE: an open-addressing table by pair */
 	size_t merge_room;
 } ckpt_text_model;
-
-/* One token of a word: bytes begin .. end of it. own: its text is the word's, not the vocabulary's. */
-typedef struct ckpt_word_token {
-	uint32_t id, begin, end;
-	bool own;
-} ckpt_word_token;
-
-typedef struct ckpt_word_tokens {
-	ckpt_word_token *items;
-	size_t count, room;
-	void *scratch; /* of the models */
-	size_t scratch_room;
-	uint64_t walks; /* bytes that the models may still walk in the vocabulary */
-} ckpt_word_tokens;
 
 void ckpt_text_model_free(ckpt_text_model *m);
 /* Adds a string to the vocabulary; refuses ids that leave far more gaps than there are strings, and duplicates. */
@@ -59,9 +46,4 @@ bool ckpt_text_model_tokens(const ckpt_text_model *m, const char *word, size_t l
 bool ckpt_bpe_tokens(const ckpt_text_model *m, const char *word, size_t length, ckpt_word_tokens *out, ckpt_error *err);
 bool ckpt_unigram_tokens(const ckpt_text_model *m, const char *word, size_t length, ckpt_word_tokens *out,
                          ckpt_error *err);
-bool ckpt_word_tokens_add(ckpt_word_tokens *out, uint32_t id, size_t begin, size_t end, bool own, ckpt_error *err);
-/* Takes from out->walks; an error once there are none left. */
-bool ckpt_word_tokens_walk(ckpt_word_tokens *out, size_t bytes, ckpt_error *err);
-void *ckpt_word_tokens_scratch(ckpt_word_tokens *out, size_t bytes);
-void ckpt_word_tokens_free(ckpt_word_tokens *out);
 #endif

@@ -61,7 +61,7 @@ static bool read_object(const char *folder, const char *name, ckpt_json **out, c
 	return good;
 }
 
-/* How to pad, as the config has it: a string, or an added token as an object. */
+/* How to pad and on which side to cut, as the config has it; the token is a string, or an added token as an object. */
 static void apply_config(ckpt_tokenizer *t, const ckpt_json *config)
 {
 	const ckpt_json *token = config ? ckpt_json_member(config, "pad_token") : NULL;
@@ -72,6 +72,8 @@ static void apply_config(ckpt_tokenizer *t, const ckpt_json *config)
 		t->can_pad = true;
 	}
 	if (side && ckpt_json_get_kind(side) == CKPT_JSON_STRING) t->pad_left = !strcmp(ckpt_json_string(side), "left");
+	side = config ? ckpt_json_member(config, "truncation_side") : NULL;
+	if (side && ckpt_json_get_kind(side) == CKPT_JSON_STRING) t->cut_left = !strcmp(ckpt_json_string(side), "left");
 }
 
 static ckpt_tokenizer *from_old_files(const char *folder, ckpt_text_files *f, const char **name, bool *there, ckpt_error *err)

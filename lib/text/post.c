@@ -145,6 +145,13 @@ size_t ckpt_post_count(const ckpt_tokenizer *t, bool pair)
 	return n;
 }
 
+/* Of `truncation`, the side: the length is what the caller says. */
+void ckpt_truncation_read(ckpt_tokenizer *t, const ckpt_json *v)
+{
+	const char *direction = ckpt_json_field_string(v, "direction");
+	t->cut_left = direction && !strcmp(direction, "Left");
+}
+
 /* `padding` of the file, else the token that usually is for padding. */
 bool ckpt_padding_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err)
 {

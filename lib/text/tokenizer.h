@@ -44,15 +44,16 @@ struct ckpt_tokenizer {
 	ckpt_template single, pair; /* no parts: the texts as they are */
 	bool trim, trim_prefix;     /* spans without spaces; but not the first one's */
 	bool has_decoder, byte_level;
-	bool can_pad, pad_left;
+	bool can_pad, pad_left, cut_left; /* left: in front of the tokens, from their front */
 	uint32_t pad_id, pad_type;
 	const char *pad_token;
 };
 
-/* added_tokens, post_processor and padding of tokenizer.json. */
+/* added_tokens, post_processor, padding and truncation of tokenizer.json. */
 bool ckpt_added_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err);
 bool ckpt_post_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err);
 bool ckpt_padding_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err);
+void ckpt_truncation_read(ckpt_tokenizer *t, const ckpt_json *v);
 void ckpt_added_free(ckpt_added *a);
 /* Cuts the added tokens out of the text pieces; which: 0 or 1. The text stays. */
 bool ckpt_added_cut(const ckpt_added *a, int which, ckpt_work_text *w, ckpt_error *err);
