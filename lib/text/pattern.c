@@ -9,6 +9,7 @@
 #include "pattern.h"
 
 #include <pcre2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,17 @@ static bool put_escape(ckpt_buffer *b, char c, bool in_class, ckpt_error *err)
 	return true;
 }
 
+/* Whether \p{name} is a script: PCRE2 then means the characters that are used in it, too, unless it is told otherwise. */
+static bool is_script(const char *name, size_t length)
+{
+	char alone[64];
+	int code, n = snprintf(alone, sizeof alone, "\\p{sc:%.*s}", (int)(length < 40 ? length : 40), name);
+	PCRE2_SIZE at;
+	pcre2_code *made = length && n > 0 ? pcre2_compile((PCRE2_SPTR)alone, (size_t)n, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL) : NULL;
+	pcre2_code_free(made);
+	return made != NULL;
+}
+
 /* The greatest number of {3}, {3,} or {3,5} at e. */
 static void note_repeats(ckpt_pattern *p, const char *e)
 {
@@ -75,7 +87,11 @@ static bool translate(ckpt_pattern *p, ckpt_buffer *b, const char *e, ckpt_error
 		if (*e == '\\' && e[1]) {
 			if (!put_escape(b, *++e, in_class, err)) return false;
 			const char *close = e[1] == '{' ? strchr(e, '}') : NULL;
-			for (; close && e < close; e++) ckpt_buffer_char(b, e[1]);
+			if (!close) continue;
+			ckpt_buffer_char(b, '{');
+			if ((*e == 'p' || *e == 'P') && is_script(e + 2, (size_t)(close - e - 2))) ckpt_buffer_str(b, "sc:");
+			ckpt_buffer_add(b, e + 2, (size_t)(close - e - 1));
+			e = close;
 			continue;
 		}
 		if (*e == '{' && !in_class) note_repeats(p, e);

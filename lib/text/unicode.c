@@ -1,4 +1,4 @@
-/* unicode.c -- what characters are, through utf8proc and, where the tokenizers library is older, its own classes */
+/* unicode.c -- what characters are: decomposition, order and clusters by utf8proc, within the library's own classes */
 #include "unicode.h"
 
 #include <string.h>
@@ -46,17 +46,13 @@ bool ckpt_unicode_nonspacing(uint32_t c)
 bool ckpt_unicode_numeric(uint32_t c)
 {
 	if (c < 0x80) return c >= '0' && c <= '9';
-	utf8proc_category_t k = category(c);
-	return k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_NL || k == UTF8PROC_CATEGORY_NO;
+	return ckpt_class_numeric(c);
 }
 
-/* Alphabetic, M, Nd, Pc and Join_Control; what is Alphabetic beyond L, M and Nl are the enclosed letters. */
 bool ckpt_unicode_word(uint32_t c)
 {
-	utf8proc_category_t k = category(c);
-	if (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_NL) return true;
-	return k == UTF8PROC_CATEGORY_PC || c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) ||
-	       (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189);
+	if (c < 0x80) return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+	return ckpt_class_word(c);
 }
 
 bool ckpt_unicode_chinese(uint32_t c)
@@ -76,14 +72,15 @@ unsigned ckpt_unicode_columns(uint32_t c)
 
 size_t ckpt_unicode_lower(uint32_t c, uint32_t out[2])
 {
-	out[0] = c == 0x130 ? 'i' : c < 0x80 ? (c >= 'A' && c <= 'Z' ? c + 32 : c) : (uint32_t)utf8proc_tolower((utf8proc_int32_t)c);
+	out[0] = c == 0x130 ? 'i' : c < 0x80 ? (c >= 'A' && c <= 'Z' ? c + 32 : c) : ckpt_class_lower(c);
 	out[1] = 0x307;
 	return c == 0x130 ? 2 : 1;
 }
 
 static int combining(uint32_t c)
 {
-	return c < 0x300 ? 0 : utf8proc_get_property((utf8proc_int32_t)c)->combining_class;
+	int class = c < 0x300 ? 0 : utf8proc_get_property((utf8proc_int32_t)c)->combining_class;
+	return class && ckpt_class_ordered(c) ? class : 0;
 }
 
 /* Combining marks behind `from` into canonical order. Stable; a merge of halves, since a file may hold a long run. */
@@ -113,13 +110,14 @@ static void order(ckpt_changes *c, size_t from)
 	c->count = from + count;
 }
 
-/* What a and b compose to; 0: nothing. No character below U+0300 composes with one in front of it. */
+/* What a and b compose to; 0: nothing. No character below U+0300 composes with one in front of it, nor does U+11A7, the place in
+ * front of the last consonants of Hangul, which utf8proc lets vanish. */
 static uint32_t pair(uint32_t a, uint32_t b)
 {
-	if (b < 0x300) return 0;
+	if (b < 0x300 || b == 0x11a7) return 0;
 	utf8proc_int32_t both[3] = {(utf8proc_int32_t)a, (utf8proc_int32_t)b, 0};
 	utf8proc_ssize_t n = utf8proc_normalize_utf32(both, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
-	return n == 1 ? (uint32_t)both[0] : 0;
+	return n == 1 && ckpt_class_decomposed((uint32_t)both[0]) ? (uint32_t)both[0] : 0;
 }
 
 /* In place: each starter takes the marks and vowels behind it that it composes with. */
@@ -160,7 +158,7 @@ void ckpt_unicode_normalize(ckpt_changes *out, const char *text, size_t length, 
 		at += ckpt_utf8_decode(text + at, length - at, &c);
 		utf8proc_ssize_t n = 1;
 		parts[0] = (utf8proc_int32_t)c;
-		if (c >= 0x80 && !ckpt_class_whole(c)) n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, 32, options, &boundary);
+		if (c >= 0x80 && ckpt_class_decomposed(c)) n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, 32, options, &boundary);
 		for (utf8proc_ssize_t i = 0; i < n; i++) {
 			if (combining((uint32_t)parts[i]) == 0) {
 				order(out, run);
