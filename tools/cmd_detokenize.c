@@ -7,20 +7,26 @@
 
 #include "../lib/json.h"
 #include "../lib/text/text.h"
+#include "lines.h"
 #include "tool.h"
 
 typedef struct options {
 	bool no_special, json;
 } options;
 
+typedef struct work {
+	const options *o;
+	ckpt_encoder *encoder;
+	size_t printed;
+} work;
+
 /* "101 7592", "101,7592" or "[101, 7592]". */
-static bool parse(const char *text, uint32_t **ids, size_t *count, ckpt_error *err)
+static bool parse(const char *text, size_t length, uint32_t **ids, size_t *count, ckpt_error *err)
 {
-	size_t room = strlen(text) / 2 + 1;
 	*count = 0;
-	*ids = malloc(room * sizeof **ids);
+	*ids = malloc((length / 2 + 1) * sizeof **ids);
 	if (!*ids) return ckpt_fail_nomem(err);
-	for (const char *p = text; *p;) {
+	for (const char *p = text; p < text + length;) {
 		if (isspace((unsigned char)*p) || *p == ',' || *p == '[' || *p == ']') {
 			p++;
 			continue;
@@ -34,14 +40,15 @@ static bool parse(const char *text, uint32_t **ids, size_t *count, ckpt_error *e
 	return true;
 }
 
-static bool one(ckpt_encoder *e, const options *o, const char *text, size_t number, ckpt_error *err)
+static bool one(void *context, const char *text, size_t length, ckpt_error *err)
 {
+	work *w = context;
 	uint32_t *ids = NULL;
 	size_t count;
 	ckpt_buffer plain = {0}, out = {0};
-	bool good = parse(text, &ids, &count, err) && ckpt_decode(e, ids, count, o->no_special, &plain, err);
-	if (good && o->json) {
-		ckpt_buffer_str(&out, number ? ", " : "[");
+	bool good = parse(text, length, &ids, &count, err) && ckpt_decode(w->encoder, ids, count, w->o->no_special, &plain, err);
+	if (good && w->o->json) {
+		ckpt_buffer_str(&out, w->printed ? ", " : "[");
 		ckpt_json_write_string(&out, plain.data ? plain.data : "", plain.length, false);
 	} else if (good) {
 		ckpt_text_append(&out, plain.data ? plain.data : "", plain.length);
@@ -49,6 +56,7 @@ static bool one(ckpt_encoder *e, const options *o, const char *text, size_t numb
 	}
 	good = good && ckpt_buffer_ok(&out, err);
 	if (good) fwrite(out.data, 1, out.length, stdout);
+	w->printed++;
 	free(ids);
 	ckpt_buffer_free(&plain);
 	ckpt_buffer_free(&out);
@@ -57,13 +65,12 @@ static bool one(ckpt_encoder *e, const options *o, const char *text, size_t numb
 
 static int run(const ckpt_call *call, ckpt_error *err)
 {
-	const options *o = call->options;
 	ckpt_tokenizer *t = ckpt_tokenizer_open(call->arguments[0], err);
-	ckpt_encoder *e = t ? ckpt_encoder_new(t, err) : NULL;
-	bool good = e != NULL;
-	for (size_t i = 1; good && i < call->argument_count; i++) good = one(e, o, call->arguments[i], i - 1, err);
-	if (good && o->json) puts("]");
-	ckpt_encoder_free(e);
+	work w = {.o = call->options, .encoder = t ? ckpt_encoder_new(t, err) : NULL};
+	bool good = w.encoder != NULL;
+	for (size_t i = 1; good && i < call->argument_count; i++) good = ckpt_lines_each(call->arguments[i], one, &w, err);
+	if (good && w.o->json) puts(w.printed ? "]" : "[]");
+	ckpt_encoder_free(w.encoder);
 	ckpt_tokenizer_free(t);
 	return good ? CKPT_EXIT_OK : CKPT_EXIT_BY_ERROR;
 }
@@ -72,7 +79,7 @@ static const char *const synopsis[] = {"MODEL IDS... [OPTION]...", NULL};
 
 static const ckpt_paragraph description[] = {
 	{NULL, "Turns ids back into text, as the decoder of the tokenizer says. MODEL is what `ckpt tokenize` takes; IDS is one text's "
-	       "ids in one argument, with spaces or commas between them, as `ckpt tokenize` prints them. An id that is not in the "
+	       "ids in one argument, with spaces or commas between them, as `ckpt tokenize` prints them; @FILE or - (standard input) stands for one text's ids a line. An id that is not in the "
 	       "vocabulary is refused. Control characters are shown escaped, but not in JSON."},
 	{"JSON", "With `--json` one array of strings is printed, one for each IDS."},
 	{0},

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../lib/text/text.h"
+#include "lines.h"
 #include "table.h"
 #include "texts.h"
 #include "tool.h"
@@ -21,6 +22,7 @@ typedef struct work {
 	const options *o;
 	ckpt_tokenizer *tokenizer;
 	ckpt_encoder *encoder;
+	ckpt_encoding spare;
 	ckpt_encoding *batch; /* with padding: kept until the longest is known */
 	size_t count, room, printed, number; /* number: of the text, for messages */
 } work;
@@ -85,38 +87,18 @@ static bool keep(work *w, ckpt_encoding e, ckpt_error *err)
 	return true;
 }
 
-static bool one(work *w, ckpt_encoding *spare, const char *text, size_t length, ckpt_error *err)
+static bool one(void *context, const char *text, size_t length, ckpt_error *err)
 {
+	work *w = context;
 	const options *o = w->o;
 	ckpt_encode_options how = {o->no_special, o->max_length};
 	w->number++;
-	if (!ckpt_encode(w->encoder, text, length, o->pair, o->pair ? strlen(o->pair) : 0, &how, spare, err))
+	if (!ckpt_encode(w->encoder, text, length, o->pair, o->pair ? strlen(o->pair) : 0, &how, &w->spare, err))
 		return ckpt_error_prefix(err, "text %zu", w->number);
-	if (!o->padding) return print(w, spare, err);
-	ckpt_encoding e = *spare;
-	*spare = (ckpt_encoding){0};
+	if (!o->padding) return print(w, &w->spare, err);
+	ckpt_encoding e = w->spare;
+	w->spare = (ckpt_encoding){0};
 	return keep(w, e, err);
-}
-
-/* Every line of a file, or of standard input, is a text. */
-static bool lines(work *w, ckpt_encoding *spare, const char *path, ckpt_error *err)
-{
-	FILE *f = path ? fopen(path, "r") : stdin;
-	char *line = NULL;
-	size_t room = 0;
-	ssize_t n;
-	bool good = true;
-	if (!f) return ckpt_fail(err, CKPT_E_IO, "%s: cannot be read: %m", path);
-	while (good && (n = getline(&line, &room, f)) >= 0) {
-		size_t length = (size_t)n;
-		if (length && line[length - 1] == '\n') length--;
-		if (length && line[length - 1] == '\r') length--;
-		good = one(w, spare, line, length, err);
-	}
-	if (good && ferror(f)) good = ckpt_fail(err, CKPT_E_IO, "%s: cannot be read to its end", path ? path : "standard input");
-	free(line);
-	if (path) fclose(f);
-	return good;
 }
 
 static bool finish(work *w, ckpt_error *err)
@@ -133,18 +115,12 @@ static bool finish(work *w, ckpt_error *err)
 static int run(const ckpt_call *call, ckpt_error *err)
 {
 	work w = {.call = call, .o = call->options};
-	ckpt_encoding spare = {0};
 	bool good = (w.tokenizer = ckpt_tokenizer_open(call->arguments[0], err)) && (w.encoder = ckpt_encoder_new(w.tokenizer, err));
-	for (size_t i = 1; good && i < call->argument_count; i++) {
-		const char *text = call->arguments[i];
-		if (!strcmp(text, "-")) good = lines(&w, &spare, NULL, err);
-		else if (*text == '@') good = lines(&w, &spare, text + 1, err);
-		else good = one(&w, &spare, text, strlen(text), err);
-	}
+	for (size_t i = 1; good && i < call->argument_count; i++) good = ckpt_lines_each(call->arguments[i], one, &w, err);
 	good = good && finish(&w, err);
 	for (size_t i = 0; i < w.count; i++) ckpt_encoding_free(w.batch + i);
 	free(w.batch);
-	ckpt_encoding_free(&spare);
+	ckpt_encoding_free(&w.spare);
 	ckpt_encoder_free(w.encoder);
 	ckpt_tokenizer_free(w.tokenizer);
 	return good ? CKPT_EXIT_OK : CKPT_EXIT_BY_ERROR;
@@ -170,7 +146,7 @@ static const ckpt_paragraph description[] = {
 static const ckpt_option table[] = {
 	{"pair", 0, CKPT_OPTION_TEXT, offsetof(options, pair), "TEXT", "a second text for each TEXT, as in question answering", 0, 0},
 	{"no-special-tokens", 0, CKPT_OPTION_FLAG, offsetof(options, no_special), NULL, "without [CLS], </s> and what else is put around", 0, 0},
-	{"max-length", 0, CKPT_OPTION_COUNT, offsetof(options, max_length), "N", "cut to N ids, special tokens included; of a pair the longer text first", 1, 0},
+	{"max-length", 0, CKPT_OPTION_COUNT, offsetof(options, max_length), "N", "cut to N ids, special tokens included; of a pair the longer text first; at the end, or on the side that the files name", 1, 0},
 	{"padding", 0, CKPT_OPTION_FLAG, offsetof(options, padding), NULL, "pad all texts to the length of the longest", 0, 0},
 	{"offsets", 0, CKPT_OPTION_FLAG, offsetof(options, offsets), NULL, "print the table also where no terminal is", 0, 0},
 	{"json", 0, CKPT_OPTION_FLAG, offsetof(options, json), NULL, "print JSON", 0, 0},
