@@ -92,7 +92,9 @@ bool ckpt_added_read(ckpt_tokenizer *t, const ckpt_json *v, ckpt_error *err)
 	ckpt_work_text w = {0};
 	size_t count = 0;
 	if (!ckpt_trie_init(a->trie) || !ckpt_trie_init(a->trie + 1) || !ckpt_trie_init(&a->names)) return ckpt_fail_nomem(err);
-	if (!v || ckpt_json_get_kind(v) != CKPT_JSON_ARRAY) return true;
+	if (!v || ckpt_json_get_kind(v) == CKPT_JSON_NULL) return true;
+	if (ckpt_json_get_kind(v) != CKPT_JSON_ARRAY)
+		return ckpt_fail(err, CKPT_E_FORMAT, "added_tokens is %s, not an array", ckpt_json_kind_name(v));
 	for (const ckpt_json *e = ckpt_json_child(v); e; e = ckpt_json_next(e)) count++;
 	a->items = calloc(count ? count : 1, sizeof *a->items);
 	if (!a->items) return ckpt_fail_nomem(err);

@@ -157,20 +157,34 @@ static ckpt_tokenizer *base_of(ckpt_buffer *b, ckpt_error *err)
 
 static const char *const bert_tokens[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 
-static void put_vocabulary(ckpt_buffer *b, const ckpt_buffer *lines, int64_t ids[5])
+static bool put_line(ckpt_buffer *b, ckpt_trie *seen, const char *line, size_t length, size_t id, ckpt_error *err)
 {
+	uint32_t other = ckpt_trie_find(seen, line, length);
+	if (other != CKPT_TRIE_NONE)
+		return ckpt_fail(err, CKPT_E_FORMAT, "lines %u and %zu are the same token, \"%.*s\"", other + 1, id + 1, (int)(length < 80 ? length : 80), line);
+	if (!ckpt_trie_add(seen, line, length, (uint32_t)id)) return ckpt_fail_nomem(err);
+	if (id) ckpt_buffer_char(b, ',');
+	ckpt_json_write_string(b, line, length, false);
+	ckpt_buffer_printf(b, ":%zu", id);
+	return true;
+}
+
+static bool put_vocabulary(ckpt_buffer *b, const ckpt_buffer *lines, int64_t ids[5], ckpt_error *err)
+{
+	ckpt_trie seen;
 	size_t id = 0;
-	for (size_t at = 0; at < lines->length; id++) {
+	bool good = ckpt_trie_init(&seen) || ckpt_fail_nomem(err);
+	for (size_t at = 0; good && at < lines->length; id++) {
 		const char *line = lines->data + at, *end = memchr(line, '\n', lines->length - at);
 		size_t length = end ? (size_t)(end - line) : lines->length - at;
 		at += length + 1;
 		if (length && line[length - 1] == '\r') length--;
 		for (int k = 0; k < 5; k++)
 			if (length == strlen(bert_tokens[k]) && memcmp(line, bert_tokens[k], length) == 0) ids[k] = (int64_t)id;
-		if (id) ckpt_buffer_char(b, ',');
-		ckpt_json_write_string(b, line, length, false);
-		ckpt_buffer_printf(b, ":%zu", id);
+		good = put_line(b, &seen, line, length, id, err);
 	}
+	ckpt_trie_free(&seen);
+	return good;
 }
 
 static void put_bert(ckpt_buffer *b, const ckpt_json *config, const int64_t ids[5])
@@ -193,13 +207,13 @@ ckpt_tokenizer *ckpt_tokenizer_from_lines(const ckpt_text_files *f, ckpt_error *
 	ckpt_tokenizer *t = NULL, *base = NULL;
 	int64_t ids[5] = {-1, -1, -1, -1, -1};
 	ckpt_buffer_str(&b, "{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\",\"vocab\":{");
-	put_vocabulary(&b, f->vocabulary, ids);
+	bool read = put_vocabulary(&b, f->vocabulary, ids, err);
 	ckpt_buffer_str(&b, "}}");
 	for (int k = 0; k < 5; k++)
 		if (ids[k] >= 0)
 			ckpt_buffer_printf(&fixed, "%s{\"id\":%lld,\"content\":\"%s\",\"special\":true,\"normalized\":false}", fixed.length ? "," : "",
 			                   (long long)ids[k], bert_tokens[k]);
-	base = base_of(&b, err);
+	base = read ? base_of(&b, err) : NULL;
 	put_bert(&b, f->config, ids);
 	if (base && ckpt_buffer_ok(&fixed, err)) t = finish(&b, base, f, fixed.data ? fixed.data : "", false, err);
 	ckpt_tokenizer_free(base);
