@@ -148,25 +148,34 @@ static const ckpt_added_token *longest(const ckpt_added *a, int which, const cha
 	return found;
 }
 
+/* Takes the spaces around a token: those behind what was cut last, and all that follow, where the next token may begin among
+ * them, too. */
+static void widen(const ckpt_added_token *t, const char *text, size_t length, size_t from, size_t *begin, size_t *end, uint64_t *walks)
+{
+	size_t n;
+	while (t->left && *begin > from && space_at(text, length, before(text, *begin), &n)) *begin = before(text, *begin);
+	if (t->left && *begin < from) *begin = from;
+	for (; t->right && *end < length && *walks && space_at(text, length, *end, &n); --*walks) *end += n;
+	if (*begin > *end) *begin = *end;
+}
+
 static bool cut_piece(const ckpt_added *a, int which, ckpt_work_text *w, ckpt_piece p, ckpt_error *err)
 {
 	const char *text = w->now.text.text + p.begin;
-	size_t length = p.end - p.begin, from = 0, n;
+	size_t length = p.end - p.begin, from = 0;
 	for (size_t at = 0; at < length;) {
 		size_t begin = at, end = at;
 		const ckpt_added_token *t = a->begins[which][(unsigned char)text[at]] ? longest(a, which, text, length, at, &end, &w->walks) : NULL;
-		if (!w->walks) return ckpt_fail(err, CKPT_E_LIMIT, "the search for added tokens takes more steps than 1024 for each byte and %d", 1 << 24);
 		at = t ? end : at + 1;
+		if (t && t->single_word && ((begin && word_at(text, length, before(text, begin))) || word_at(text, length, end))) continue;
+		if (t) widen(t, text, length, from, &begin, &end, &w->walks);
+		if (!w->walks) return ckpt_fail(err, CKPT_E_LIMIT, "the search for added tokens takes more steps than 1024 for each byte and %d", 1 << 24);
 		if (!t) continue;
-		if (t->single_word && ((begin && word_at(text, length, before(text, begin))) || word_at(text, length, end))) continue;
-		while (t->left && begin > from && space_at(text, length, before(text, begin), &n)) begin = before(text, begin);
-		while (t->right && end < length && space_at(text, length, end, &n)) end += n;
-		if (begin < from) begin = from;
-		if (!ckpt_pieces_add(&w->next, p.begin + from, p.begin + begin, UINT32_MAX)) return ckpt_fail_nomem(err);
+		if (from < begin && !ckpt_pieces_add(&w->next, p.begin + from, p.begin + begin, UINT32_MAX)) return ckpt_fail_nomem(err);
 		if (!ckpt_pieces_add(&w->next, p.begin + begin, p.begin + end, t->id)) return ckpt_fail_nomem(err);
-		from = at = end;
+		from = end;
 	}
-	return ckpt_pieces_add(&w->next, p.begin + from, p.end, UINT32_MAX) || ckpt_fail_nomem(err);
+	return from >= length || ckpt_pieces_add(&w->next, p.begin + from, p.end, UINT32_MAX) || ckpt_fail_nomem(err);
 }
 
 bool ckpt_added_cut(const ckpt_added *a, int which, ckpt_work_text *w, ckpt_error *err)

@@ -126,6 +126,12 @@ static void long_tokens(void)
 	ckpt_buffer_printf(&json, "{\"added_tokens\":[{\"id\":1,\"content\":\"%sb\"}],\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"u\",\"vocab\":{\"u\":0}}}",
 	                   text.data);
 	try(json.data, text.data, "1024 for each byte");
+	text.length = 0; /* a space that takes all spaces behind it, too */
+	repeat(&text, " ", LONG);
+	try("{\"added_tokens\":[{\"id\":1,\"content\":\" \",\"rstrip\":true}],\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"u\",\"vocab\":{\"u\":0}}}",
+	    text.data, "1024 for each byte");
+	text.length = 0;
+	repeat(&text, "a", LONG);
 	json.length = 0;
 	ckpt_buffer_printf(&json, "{\"model\":{\"type\":\"BPE\",\"continuing_subword_prefix\":\"%s\",\"vocab\":{},\"merges\":[]}}", text.data);
 	try(json.data, "", "100000 bytes, at most 256");

@@ -288,6 +288,7 @@ static void added_tokens(void)
 		{ADDED(""), "a TOK b", "a :0-2|tok:2-5| b:5-7"},
 		{ADDED(",\"normalized\":false"), "a TOK Tok", "a tok :0-6|Tok:6-9"},
 		{ADDED(",\"lstrip\":true,\"rstrip\":true"), "a  tok b", "a:0-1|  tok :1-7|b:7-8"},
+		{"\"added_tokens\":[{\"id\":1,\"content\":\" a\",\"rstrip\":true}]", "x a ab", "x:0-1| a :1-4| a:3-5|b:5-6"}, /* both take the space */
 		{ADDED(",\"single_word\":true"), "atok tok,", "atok :0-5|tok:5-8|,:8-9"},
 		{NULL, NULL, NULL}};
 	for (const sample *s = samples; s->step; s++) {
