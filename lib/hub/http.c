@@ -94,6 +94,7 @@ bool ckpt_http_allowed(ckpt_hub *hub, const char *text, ckpt_error *err)
 bool ckpt_http_same_origin(const char *a, const char *b)
 {
 	static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+	errno = 0;
 	CURLU *x = parse(a), *y = parse(b);
 	bool same = x && y;
 	for (size_t i = 0; same && i < 3; i++) {
@@ -164,17 +165,17 @@ static bool number(const char *text, size_t length, uint64_t *out)
 /* Link: <URL>; rel="next" among others. */
 static void find_next(ckpt_http_answer *a, const char *value, size_t n)
 {
-	char *text = strndup(value, n);
-	for (char *at = text; at && (at = strchr(at, '<')); at++) {
-		char *end = strchr(at, '>');
+	const char *stop = value + n;
+	for (const char *at = value; at < stop && (at = memchr(at, '<', (size_t)(stop - at))); at++) {
+		const char *end = memchr(at, '>', (size_t)(stop - at));
 		if (!end) break;
-		size_t span = strcspn(end, ",<");
+		size_t span = 0;
+		while (end + span < stop && span < 120 && end[span] != ',' && end[span] != '<') span++;
 		char rest[128];
-		snprintf(rest, sizeof rest, "%.*s", (int)(span < 120 ? span : 120), end);
+		snprintf(rest, sizeof rest, "%.*s", (int)span, end);
 		if ((strstr(rest, "rel=\"next\"") || strstr(rest, "rel=next")) && (size_t)(end - at - 1) < sizeof a->next)
 			snprintf(a->next, sizeof a->next, "%.*s", (int)(end - at - 1), at + 1);
 	}
-	free(text);
 }
 
 /* RateLimit: "api";r=0;t=55 */
@@ -233,6 +234,7 @@ void ckpt_http_read_header(ckpt_http_answer *a, char **location, const char *lin
 	} else if (named(line, length, "Location", &v, &n) && n < URL_MOST) {
 		free(*location);
 		*location = strndup(v, n);
+		a->starved = !*location;
 	}
 }
 
@@ -334,7 +336,9 @@ static bool enter(exchange *x, ckpt_error *err)
 	x->trouble[0] = '\0';
 	free(x->location);
 	x->location = NULL;
-	if (*hub->token && ckpt_http_same_origin(x->url, hub->endpoint)) {
+	bool home = *hub->token && ckpt_http_same_origin(x->url, hub->endpoint);
+	if (*hub->token && !home && errno == ENOMEM) return ckpt_fail_nomem(err);
+	if (home) {
 		snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", hub->token);
 		ok = ok && add_header(&x->headers, bearer);
 		explicit_bzero(bearer, sizeof bearer);
@@ -390,6 +394,7 @@ static bool finish_hop(exchange *x, CURLcode result, bool *complete, ckpt_error 
 	curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &a->status);
 	leave(x);
 	if (x->stopped) return false;
+	if (a->starved) return ckpt_fail_nomem(err);
 	if (x->flooded)
 		return ckpt_hub_fail(hub, CKPT_HUB_NETWORK, err, CKPT_E_LIMIT, "the server sends more than %d bytes of headers", HEADERS_MOST);
 	if (x->encoded)

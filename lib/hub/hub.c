@@ -240,8 +240,10 @@ ckpt_hub *ckpt_hub_new(const ckpt_hub_options *options, ckpt_error *err)
 	}
 	if (options) hub->options = *options;
 	pthread_mutex_init(&hub->lock, NULL);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(hub->multi = curl_multi_init()) ||
-	    !(hub->easy = curl_easy_init()))
+	CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+	if (code == CURLE_OUT_OF_MEMORY || (code == CURLE_OK && (!(hub->multi = curl_multi_init()) || !(hub->easy = curl_easy_init()))))
+		ckpt_fail_nomem(err);
+	else if (code != CURLE_OK)
 		ckpt_fail(err, CKPT_E_UNSUPPORTED, "libcurl cannot be started");
 	else if (settle(hub, err))
 		return hub;

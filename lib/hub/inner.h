@@ -48,6 +48,7 @@ typedef struct ckpt_http_answer {
 	bool strong;           /* it is an ETag, and the same one means the same bytes */
 	char commit[72], error_code[64], error_message[256], next[2048], encoding[32];
 	unsigned retry_after; /* seconds; 0: not said */
+	bool starved; /* memory ran out for what its head says */
 	bool cut;  /* the transfer itself failed: a retry may help */
 	char trouble[256];
 } ckpt_http_answer;
@@ -88,6 +89,7 @@ void ckpt_http_read_header(ckpt_http_answer *a, char **location, const char *lin
 char *ckpt_http_resolve(const char *url, const char *location);
 /* https, or http to loopback. */
 bool ckpt_http_allowed(ckpt_hub *hub, const char *url, ckpt_error *err);
+/* False with errno ENOMEM when it cannot be known. */
 bool ckpt_http_same_origin(const char *a, const char *b);
 /* A redirect: no server elsewhere may make this machine ask itself. */
 bool ckpt_http_may_follow(const char *from, const char *to);

@@ -1,4 +1,5 @@
 /* listing.c -- which commit a revision is, which files it has, and which of them are wanted */
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ bool ckpt_hub_commit_of(ckpt_hub *hub, const ckpt_hub_id *id, const char *revisi
 	bool ok = false;
 	char *quoted = curl_easy_escape(hub->easy, revision, 0);
 	name_of(id, revision, what, sizeof what);
-	snprintf(url, sizeof url, "%s/api/models/%s/revision/%s", hub->endpoint, id->repo, quoted ? quoted : "");
+	if (!quoted) return ckpt_fail_nomem(err);
+	snprintf(url, sizeof url, "%s/api/models/%s/revision/%s", hub->endpoint, id->repo, quoted);
 	curl_free(quoted);
 	if (!ckpt_http_text(hub, url, BODY_MOST, &body, &answer, what, err)) goto done;
 	root = ckpt_json_parse(body.data ? body.data : "", body.length, DEPTH, &why);
@@ -208,9 +210,10 @@ bool ckpt_hub_list(ckpt_hub *hub, const ckpt_hub_id *id, const char *commit, ckp
 		ok = ckpt_http_text(hub, url, BODY_MOST, &body, &answer, what, err);
 		if (ok && !ckpt_hub_list_page(out, body.data ? body.data : "", body.length, &why))
 			ok = blame(hub, what, &why, err);
+		errno = 0;
 		if (ok && *answer.next &&
 		    (page == PAGES_MOST || !strcmp(answer.next, url) || !ckpt_http_same_origin(answer.next, hub->endpoint)))
-			ok = ckpt_hub_fail(hub, CKPT_HUB_CORRUPT, err, CKPT_E_FORMAT, "%s: the next page of the list of files is no new page of %s",
+			ok = errno == ENOMEM ? ckpt_fail_nomem(err) : ckpt_hub_fail(hub, CKPT_HUB_CORRUPT, err, CKPT_E_FORMAT, "%s: the next page of the list of files is no new page of %s",
 			                   what, hub->endpoint);
 		snprintf(url, sizeof url, "%s", answer.next);
 	}
