@@ -1,5 +1,6 @@
 /* test_npz.c -- archives of numpy: real ones, damaged ones, hostile ones, huge ones, and what is written */
 #include "../../formats/format.h"
+#include "../../formats/minizip_io.h"
 #include "../../formats/npy_header.h"
 #include "../../lib/checked.h"
 #include "../../lib/crc.h"
@@ -578,7 +579,37 @@ static void beyond_4_gib(void)
 	unlink(path);
 }
 
+/* A file that shrinks under minizip is said to have changed, and not to be a bad archive. */
+static void shrinks_under_minizip(void)
+{
+	static const uint8_t one[4] = {0};
+	const char *path = unit_path("shrinks.npz");
+	FILE *out = fopen(path, "wb");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(out);
+	for (size_t i = 0; i < 20000; i++) fwrite(one, 1, sizeof one, out);
+	fclose(out);
+	ckpt_error err = {0}, bad = {0}, none = {0};
+	ckpt_file *f = ckpt_file_open(path, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	ckpt_minizip m = {0}, whole = {0};
+	CU_ASSERT_PTR_NULL(ckpt_minizip_open(&whole, f, &bad));
+	CU_ASSERT_EQUAL(bad.code, CKPT_E_FORMAT);
+	ckpt_minizip_free(&whole);
+	CU_ASSERT_EQUAL_FATAL(truncate(path, 100), 0);
+	CU_ASSERT_PTR_NULL(ckpt_minizip_open(&m, f, &err));
+	CU_ASSERT_EQUAL(err.code, CKPT_E_CHANGED);
+	CU_ASSERT_FALSE(ckpt_minizip_fail(&m, UNZ_BADZIPFILE, &none, "bad"));
+	CU_ASSERT_EQUAL(none.code, CKPT_E_CHANGED);
+	ckpt_minizip_free(&m);
+	CU_ASSERT_FALSE(ckpt_minizip_fail(&m, UNZ_BADZIPFILE, NULL, "bad"));
+	ckpt_file_unref(f);
+	m = (ckpt_minizip){0};
+	CU_ASSERT_FALSE(ckpt_minizip_fail(&m, Z_MEM_ERROR, &err, "bad"));
+	CU_ASSERT_EQUAL(err.code, CKPT_E_NOMEM);
+}
+
 static const unit_case cases[] = {
+	{"shrinks under minizip", shrinks_under_minizip},
 	{"reads numpy", reads_numpy},
 	{"damaged, stored", damaged_stored},
 	{"damaged, deflated", damaged_deflated},
