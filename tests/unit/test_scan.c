@@ -334,6 +334,44 @@ static void archives_of_arrays_are_looked_into(void)
 	}
 }
 
+/* What follows its pickle, what needs more than the beginning of a record to be told, and what is beyond a limit. */
+static void large_arrays_of_objects_are_looked_into(void)
+{
+	static const char header[] = "\x93NUMPY\1\0\x46\0{'descr': '|O', 'fortran_order': False, 'shape': (1,), }             \n";
+	static const char call[] = "0cos\nsystem\nX\2\0\0\0id\x85R.tail";
+	size_t head = sizeof header - 1, pad = (size_t)3 << 19, length = head + 7 + pad + sizeof call - 1;
+	uint8_t *array = malloc(length);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(array);
+	memcpy(array, header, head);
+	memcpy(array + head, "\x80\2X", 3);
+	ckpt_put32(array + head + 3, (uint32_t)pad);
+	memset(array + head + 7, 'a', pad);
+	memcpy(array + head + 7 + pad, call, sizeof call - 1);
+	zip_archive z = {0};
+	zip_add(&z, "a.npy", array, length);
+	expect_zip(&z, CKPT_DANGEROUS, "CKPT-P010");
+	expect("large.npy", array, length, CKPT_DANGEROUS, "CKPT-P001");
+	char path[4096];
+	snprintf(path, sizeof path, "%s/large.npy", unit_folder());
+	ckpt_scan *s = ckpt_scan_file(path, &(ckpt_limits){.pickle_bytes = 1000}, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	CU_ASSERT_PTR_NOT_NULL(find(s, "CKPT-F003"));
+	CU_ASSERT_FALSE(ckpt_scan_complete(s));
+	ckpt_scan_free(s);
+	free(array);
+}
+
+/* More beginnings of pickles than are tried make a look that is not whole. */
+static void too_many_beginnings_are_said(void)
+{
+	static char gap[60000];
+	for (size_t i = 0; i < sizeof gap; i += 2) memcpy(gap + i, "\x80\2", 2);
+	zip_archive z = plain_archive();
+	z.records[0].gap = gap;
+	z.records[0].gap_length = sizeof gap;
+	expect_zip(&z, CKPT_MALFORMED, "CKPT-F003");
+}
+
 /* A member of a tar file: its header, whose name may stand in another one before it, and its bytes. */
 static size_t tar_member(char *at, const char *name, const char *size, const char *data, size_t length)
 {
@@ -456,6 +494,8 @@ static const unit_case cases[] = {
 	{"records_of_archives_are_judged", records_of_archives_are_judged},
 	{"bytes_around_records_are_judged", bytes_around_records_are_judged},
 	{"archives_of_arrays_are_looked_into", archives_of_arrays_are_looked_into},
+	{"large_arrays_of_objects_are_looked_into", large_arrays_of_objects_are_looked_into},
+	{"too_many_beginnings_are_said", too_many_beginnings_are_said},
 	{"tar_files_are_read_to_their_end", tar_files_are_read_to_their_end},
 	{"arrays_of_training_states_are_known", arrays_of_training_states_are_known},
 	{"real_files_are_not_accused", real_files_are_not_accused},
