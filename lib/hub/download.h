@@ -1,4 +1,4 @@
-/* download.h -- one file on its way into its partial file: what fetch.c and receive.c share */
+/* download.h -- one file on its way into its partial file: what fetch.c, receive.c and partial.c share */
 #ifndef CKPT_HUB_DOWNLOAD_H
 #define CKPT_HUB_DOWNLOAD_H
 #include "inner.h"
@@ -16,6 +16,8 @@ typedef struct ckpt_download {
 	ckpt_error *err;
 } ckpt_download;
 
+/* The name of d->ranges, of the partial file's; NULL with the error set. */
+char *ckpt_download_ranges(const char *partial, ckpt_error *err);
 bool ckpt_download_fail(ckpt_download *d, int errnum); /* could not write */
 /* Cuts the file to its first `have` bytes; the digest begins again when that is less than it has seen. */
 bool ckpt_download_restart(ckpt_download *d, uint64_t have);
