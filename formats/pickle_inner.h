@@ -18,6 +18,7 @@ typedef struct pickle_machine {
 	size_t length;
 	size_t there; /* of length: may be read */
 	size_t at;        /* of the opcode under way */
+	const char *name; /* its name; NULL: it has none, or is not read yet */
 	size_t next;      /* of the byte to be read next */
 	size_t frame_end; /* 0: no frame is open */
 	const ckpt_pickle_options *options;
@@ -53,6 +54,8 @@ extern const pickle_op ckpt_pickle_scalar_ops[], ckpt_pickle_text_ops[], ckpt_pi
 bool ckpt_pickle_fail(pickle_machine *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool ckpt_pickle_fail_as(pickle_machine *m, ckpt_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Record mode, after a fault: whether it may be passed over; false when it has been enough. */
+bool ckpt_pickle_pass_over(pickle_machine *m);
 
 /* The next n bytes, or NULL: they run past the end of the stream or of its frame. */
 const uint8_t *ckpt_pickle_take(pickle_machine *m, uint64_t n);
@@ -63,6 +66,8 @@ bool ckpt_pickle_line(pickle_machine *m, const char **line, size_t *length);
 bool ckpt_pickle_push(pickle_machine *m, ckpt_value *v);
 ckpt_value *ckpt_pickle_pop(pickle_machine *m); /* NULL: underflow */
 ckpt_value *ckpt_pickle_top(pickle_machine *m); /* NULL: underflow */
+size_t ckpt_pickle_fence(const pickle_machine *m); /* values below it are out of reach */
+bool ckpt_pickle_mark(pickle_machine *m);
 /* Takes the mark and what lies above it off the stack; the items stay valid until the next push. */
 bool ckpt_pickle_pop_mark(pickle_machine *m, ckpt_value ***items, size_t *count);
 
