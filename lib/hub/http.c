@@ -276,20 +276,19 @@ static size_t take_body(char *data, size_t one, size_t count, void *user)
 
 /* ---- one exchange ---- */
 
-static void prepare(exchange *x)
+/* False when libcurl had no memory for a copy of what it is told. */
+static bool prepare(exchange *x)
 {
 	ckpt_hub *hub = x->hub;
 	CURL *c = x->easy;
 	char agent[128], range[64];
 	snprintf(agent, sizeof agent, "ckpt/%s; libcurl/%s", ckpt_version(), curl_version_info(CURLVERSION_NOW)->version);
 	curl_easy_reset(c);
-	curl_easy_setopt(c, CURLOPT_URL, x->url);
 	curl_easy_setopt(c, CURLOPT_PRIVATE, x);
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	/* ranges that run beside each other want a connection each */
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, agent);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, x->headers);
 	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, hub->connect);
@@ -299,14 +298,16 @@ static void prepare(exchange *x)
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, x->trouble);
-	if (hub->ca_file) curl_easy_setopt(c, CURLOPT_CAINFO, hub->ca_file);
-	if (hub->ca_path) curl_easy_setopt(c, CURLOPT_CAPATH, hub->ca_path);
+	bool ok = curl_easy_setopt(c, CURLOPT_URL, x->url) == CURLE_OK && curl_easy_setopt(c, CURLOPT_USERAGENT, agent) == CURLE_OK;
+	if (hub->ca_file) ok = ok && curl_easy_setopt(c, CURLOPT_CAINFO, hub->ca_file) == CURLE_OK;
+	if (hub->ca_path) ok = ok && curl_easy_setopt(c, CURLOPT_CAPATH, hub->ca_path) == CURLE_OK;
 	if (x->request->from || x->request->length) {
 		unsigned long long from = x->request->from, length = x->request->length;
 		snprintf(range, sizeof range, "%llu-", from);
 		if (length) snprintf(range, sizeof range, "%llu-%llu", from, from + length - 1);
-		curl_easy_setopt(c, CURLOPT_RANGE, range);
+		ok = ok && curl_easy_setopt(c, CURLOPT_RANGE, range) == CURLE_OK;
 	}
+	return ok;
 }
 
 static bool add_header(struct curl_slist **list, const char *text)
@@ -349,7 +350,7 @@ static bool enter(exchange *x, ckpt_error *err)
 		ok = ok && add_header(&x->headers, condition);
 	}
 	if (!ok) return ckpt_fail_nomem(err);
-	prepare(x);
+	if (!prepare(x)) return ckpt_fail_nomem(err);
 	x->since = now();
 	x->marked = x->came;
 	x->added = curl_multi_add_handle(hub->multi, x->easy) == CURLM_OK;
