@@ -225,7 +225,8 @@ class Pipelines(Case):
         """Text in, text out."""
         for kind, ending in (("gpt2", "LMHeadModel"), ("llama", "ForCausalLM")):
             model, folder, found = self.generated(kind, ending, TEXTS, 10, eos_token_id=None, bos_token_id=None)
-            pipe = transformers.pipeline("text-generation", model=model, tokenizer=tokenizer())
+            own = transformers.AutoTokenizer.from_pretrained(MINILM)  # the pipeline turns its padding to the front
+            pipe = transformers.pipeline("text-generation", model=model, tokenizer=own)
             for text, g in zip(TEXTS, found):
                 wanted = pipe(text, max_new_tokens=10, do_sample=False, add_special_tokens=True, return_tensors=True)
                 ids = wanted[0]["generated_token_ids"]
