@@ -195,7 +195,7 @@ class Bench:
         median, best, peak = figures
         ratio = f"{median / base:6.2f} x" if base else "        "
         wanted = f"(target {target:.2f} x)" if target else ""
-        print(f"{job:32} {label:14} {median:9.4f} s {best:9.4f} s {ratio} {peak:7.1f} MiB {wanted}", flush=True)
+        print(f"{job:36} {label:14} {median:9.4f} s {best:9.4f} s {ratio} {peak:7.1f} MiB {wanted}", flush=True)
 
     def inspect(self, label, path, target, rounds):
         runs = {"ckpt": ([self.ckpt, "inspect", path], None)}
@@ -204,7 +204,7 @@ class Bench:
         for who, figures in self.contest(path, runs, rounds).items():
             self.row(label, who, figures, None, None)
             if who == "ckpt":
-                print(f"{'':32} {'':14} (target {target * 1000:.0f} ms)")
+                print(f"{'':36} {'':14} (target {target * 1000:.0f} ms)")
 
     def init(self, rounds):
         """A random bert-base: ckpt, transformers, and cp of the result."""
@@ -221,7 +221,7 @@ class Bench:
         for label in result:
             self.row("init bert, 438 MB", label, result[label], result["cp"][0], None)
         if "torch" in result:
-            print(f"{'':32} ckpt is {result['torch'][0] / result['ckpt'][0]:.1f} x as fast (target 20 x, at most 32 MiB)")
+            print(f"{'':36} ckpt is {result['torch'][0] / result['ckpt'][0]:.1f} x as fast (target 20 x, at most 32 MiB)")
         shutil.rmtree(made)
 
     def generate(self, rounds):
@@ -293,7 +293,7 @@ class Bench:
                     time.sleep(0.2)  # waiting threads spin for a while
             ours = statistics.median(seen["ckpt"])
             for who, runs in seen.items():
-                print(f"{f'forward {b}x{s}, {threads} threads':32} {who:14} {statistics.median(runs):9.4f} s {min(runs):9.4f} s "
+                print(f"{f'forward {b}x{s}, {threads} threads':36} {who:14} {statistics.median(runs):9.4f} s {min(runs):9.4f} s "
                       f"{statistics.median(runs) / ours:6.2f} x {f'(target {target:.2f} x)' if who == 'torch' else ''}", flush=True)
         for peer in peers.values():
             peer.kill()
@@ -349,7 +349,7 @@ class Bench:
             _, after = self.measure(ours)
             self.compare(f"tokenize 100 MB, {kind}", {"ckpt": ours, "tokenizers": [self.options.peers, words, "encode", model, hundred]}, rounds,
                          {"tokenizers": 1.5})
-            print(f"{'':32} ckpt's peak with 10 MB {before:.1f} MiB, with 100 MB {after:.1f} MiB", flush=True)
+            print(f"{'':36} ckpt's peak with 10 MB {before:.1f} MiB, with 100 MB {after:.1f} MiB", flush=True)
         for kind in kinds:
             self.long_lines(kind, os.path.join(made, kind))
         shutil.rmtree(made)
@@ -363,7 +363,7 @@ class Bench:
                 with open(line, "wb") as f:
                     f.write(unit.encode() * (size // len(unit.encode())) + b"\n")
                 seconds.append(self.measure([self.ckpt, "tokenize", model, "@" + line])[0])
-            print(f"{f'one line, {kind}':32} {what:14} {seconds[1]:9.4f} s {seconds[0]:9.4f} s {seconds[1] / seconds[0]:6.2f} x (target 30 x)", flush=True)
+            print(f"{f'one line, {kind}':36} {what:14} {seconds[1]:9.4f} s {seconds[0]:9.4f} s {seconds[1] / seconds[0]:6.2f} x (target 30 x)", flush=True)
 
     def compare(self, label, commands, rounds, targets, made=None):
         """Alternately; each one's time as a ratio to that of ckpt."""
@@ -377,13 +377,13 @@ class Bench:
         for who, figures in runs.items():
             median = statistics.median(t for t, _ in figures)
             target = f"(target {targets[who]:g} x)" if who in targets else ""
-            print(f"{label:32} {who:14} {median:9.4f} s {min(t for t, _ in figures):9.4f} s {median / ours:6.2f} x "
+            print(f"{label:36} {who:14} {median:9.4f} s {min(t for t, _ in figures):9.4f} s {median / ours:6.2f} x "
                   f"{max(m for _, m in figures):7.1f} MiB {target}", flush=True)
 
     def run(self):
         rounds = self.options.rounds
         print(f"{platform.machine()}, {os.cpu_count()} CPUs, {self.cpu()}; {rounds} rounds, {self.folder}")
-        print(f"{'job':32} {'who':14} {'median':>11} {'best':>11} {'ratio':>8} {'peak':>11}")
+        print(f"{'job':36} {'who':14} {'median':>11} {'best':>11} {'ratio':>8} {'peak':>11}")
         for copies, label in ((1, "440"), (10, "4400")):
             if self.options.only and self.options.only != label:
                 continue
