@@ -430,7 +430,8 @@ static const ckpt_paragraph description[] = {
 	{NULL, "Looks at files that one does not trust yet: what they are by their content, every name that a pickle in them imports and whether "
 	       "it is called, records and bytes that do not belong there, and everything that the readers refuse. Nothing is executed. In a "
 	       "folder, the files that somebody might load are looked at, those in folders below too; in hidden ones what their content "
-	       "shows to be an archive, a pickle or an array."},
+	       "shows to be an archive, a pickle or an array. Of a model on the Hub (org/name) all files are fetched and looked at, whichever a "
+	       "loader would choose."},
 	{NULL, "The verdict is the worst finding: `clean`; `suspicious` (names that are not known to be harmless, odd places); `malformed` (no "
 	       "loader should take it, or a part could not be looked at); `dangerous` (loading it can run code, reach files or the network). "
 	       "What could not be looked at is never clean, and clean is no proof."},
@@ -516,7 +517,7 @@ const ckpt_tool ckpt_tool_scan = {
 	.options = options,
 	.options_size = sizeof(struct scan_options),
 	.uses = CKPT_USES_LIMITS,
-	.models = CKPT_MODELS_ALL,
+	.models = CKPT_MODELS_ALL | CKPT_MODELS_WHOLE,
 	.arguments_min = 1,
 	.arguments_max = SIZE_MAX,
 	.exits = exits,

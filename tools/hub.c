@@ -271,9 +271,11 @@ static bool find_one(ckpt_models *m, const char *text, unsigned how, const char 
 	static const char *const config[] = {"config.json"};
 	static const char *const tokenizer[] = {"tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json",
 	                                        "*.model", "sentencepiece*", "chat_template*", "config.json"};
+	static const char *const all[] = {"*"};
 	const ckpt_hub_wish whole = {0};
 	ckpt_hub_wish wish = {.files = config, .file_count = how & CKPT_MODELS_CONFIG ? 1 : 0};
 	if (how & CKPT_MODELS_TOKENIZER) wish = (ckpt_hub_wish){.include = tokenizer, .include_count = sizeof tokenizer / sizeof *tokenizer};
+	if (how & CKPT_MODELS_WHOLE) wish = (ckpt_hub_wish){.include = all, .include_count = 1, .whole = true};
 	ckpt_hub_id id;
 	ckpt_error why = {0};
 	if (is_path(text) || (how & CKPT_MODELS_CONFIG && ckpt_arch_find(text))) return true;

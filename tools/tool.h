@@ -36,7 +36,8 @@ enum {
 	CKPT_MODELS_ALL = 4,
 	CKPT_MODELS_CONFIG = 8, /* only its config.json is wanted; what is a model type stays one */
 	CKPT_MODELS_LOOK = 16,  /* without downloading, when it is not in the cache: the row opens it with ckpt_call_open */
-	CKPT_MODELS_TOKENIZER = 32 /* only the files of its tokenizer are wanted */
+	CKPT_MODELS_TOKENIZER = 32, /* only the files of its tokenizer are wanted */
+	CKPT_MODELS_WHOLE = 64 /* all files of its repository are wanted, and nothing less will do */
 };
 
 /* What run() gets. Everything belongs to the caller. */

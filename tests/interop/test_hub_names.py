@@ -1,4 +1,5 @@
 # test_hub_names.py -- every command takes names of models; what is in the cache is read there, offline too; kills at random moments
+import json
 import os
 import random
 import shutil
@@ -53,6 +54,18 @@ class Names(HubCase):
         for name in ("cat", "config", "forward", "diff", "tokenize"):
             self.assertEqual(got[name], again[name])
             self.assertEqual(got[name], offline[name])
+
+    def test_scan_looks_at_all_files(self):
+        bad = b"cposix\nsystem\n(S'id'\ntR."
+        self.fake.repos["org/bert"].update({"pytorch_model.bin": bad, "more/optimizer.pt": bad})
+        self.pull("org/bert")  # a checkpoint is whole without them
+        run = self.ckpt("scan", "org/bert", code=6, HF_HUB_OFFLINE="1")
+        self.assertEqual(run.stdout, "")
+        found = json.loads(self.ckpt("scan", "--json", "org/bert", code=1).stdout)
+        self.assertTrue(found["complete"])
+        bad = [f["path"].rsplit("/", 1)[1] for f in found["findings"] if f["severity"] == "dangerous"]
+        self.assertEqual(sorted(bad), ["optimizer.pt", "pytorch_model.bin"])
+        self.ckpt("scan", "org/bert", code=1, HF_HUB_OFFLINE="1")
 
     def test_killed_at_random_moments(self):
         seed = random.randrange(1 << 30)
