@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 
 #include "../lib/buffer.h"
+#include "../lib/ends_in.h"
 #include "../lib/file.h"
 #include "../lib/json.h"
+#include "../lib/model/node.h"
 #include "../lib/scan/scan.h"
 #include "tool.h"
 
@@ -44,20 +46,14 @@ static bool add(scan_list *l, const char *path, ckpt_error *err)
 	return l->items[l->count].path ? (l->count++, true) : ckpt_fail_nomem(err);
 }
 
-static bool ends_in(const char *name, const char *end)
-{
-	size_t n = strlen(name), k = strlen(end);
-	return n >= k && strcmp(name + n - k, end) == 0;
-}
-
 /* Files of a folder that somebody might load; documents, pictures and vocabularies are passed over. */
 static bool of_interest(const char *name)
 {
 	static const char *const passed[] = {".md", ".txt", ".py", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".lock", ".gitattributes",
 	                                     ".gitignore", ".model", ".yaml", ".yml", ".csv", ".html", ".metadata", ".msgpack"};
-	if (ends_in(name, ".json")) return strcmp(name, "config.json") == 0 || ends_in(name, ".index.json");
+	if (ckpt_ends_in(name, ".json")) return strcmp(name, "config.json") == 0 || ckpt_ends_in(name, ".index.json");
 	for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
-		if (ends_in(name, passed[i])) return false;
+		if (ckpt_ends_in(name, passed[i])) return false;
 	}
 	return name[0] != '.' && strcmp(name, "LICENSE") != 0;
 }
@@ -77,14 +73,22 @@ static bool looks_loadable(const char *path)
 	return false;
 }
 
-/* The config of a tokenizer and the like, when it names code. */
+/* The config of a tokenizer and the like, when it names code, under a name that JSON may spell with escapes; or when that cannot
+ * be told. */
 static bool names_code(const char *path)
 {
-	bool found = false;
-	ckpt_file *f = ends_in(path, "_config.json") ? ckpt_file_open(path, NULL) : NULL;
+	ckpt_arena arena = {0};
+	if (!ckpt_ends_in(path, "_config.json")) return false;
+	ckpt_file *f = ckpt_file_open(path, NULL);
 	uint64_t size = f ? ckpt_file_size(f) : 0;
+	bool found = !f || size;
 	char *text = size && size < 1 << 24 ? malloc((size_t)size) : NULL;
-	if (text && ckpt_file_read(f, 0, (size_t)size, text, NULL)) found = memmem(text, (size_t)size, "auto_map", 8) != NULL;
+	if (text && ckpt_file_read(f, 0, (size_t)size, text, NULL)) {
+		const ckpt_node *root = ckpt_node_parse(&arena, text, (size_t)size, NULL);
+		found = root && root->kind == CKPT_NODE_DICT ? ckpt_node_get(root, "auto_map") != NULL
+		                                             : memmem(text, (size_t)size, "auto_map", 8) != NULL;
+	}
+	ckpt_arena_free(&arena);
 	free(text);
 	ckpt_file_unref(f);
 	return found;

@@ -26,6 +26,8 @@ echo "exit $?"
 # code that the config of a tokenizer names
 mkdir -p words && cp m.safetensors words && echo '{"auto_map": {"AutoTokenizer": ["x.Y", null]}}' >words/tokenizer_config.json
 echo '{"eos_token": "</s>"}' >words/special_config.json
+printf '{"auto\\u005fmap": {"AutoProcessor": "x.Y"}}' >words/spelt_config.json
+truncate -s 16M words/vast_config.json # too large to be told
 ckpt scan words
 echo "exit $?"
 mkdir -p none && echo text > none/README.md
