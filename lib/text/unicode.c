@@ -62,7 +62,6 @@ bool ckpt_unicode_chinese(uint32_t c)
 	       (c >= 0xf900 && c <= 0xfaff) || (c >= 0x2f800 && c <= 0x2fa1f);
 }
 
-/* One character has two in lower case: I with a dot above. */
 unsigned ckpt_unicode_columns(uint32_t c)
 {
 	int width = utf8proc_charwidth((utf8proc_int32_t)c);
@@ -70,6 +69,7 @@ unsigned ckpt_unicode_columns(uint32_t c)
 	return width < 0 ? 0 : (unsigned)width;
 }
 
+/* One character has two in lower case: I with a dot above. */
 size_t ckpt_unicode_lower(uint32_t c, uint32_t out[2])
 {
 	out[0] = c == 0x130 ? 'i' : c < 0x80 ? (c >= 'A' && c <= 'Z' ? c + 32 : c) : ckpt_class_lower(c);
